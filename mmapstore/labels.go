@@ -1,0 +1,137 @@
+package mmapstore
+
+import (
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Label is one name and value.
+type Label struct{ Name, Value string }
+
+// Labels is a label set in its one canonical encoding: pairs in ascending order
+// of their names, each name and value as u16 length (little endian) and bytes.
+// Equal sets are equal strings, so Labels is a map key and a sort key. The
+// empty string is the empty set.
+type Labels string
+
+// EncodeLabels makes the canonical form of a label set. It sorts pairs in
+// place. A duplicate or empty name, invalid UTF-8 in a name, or more than
+// MaxLabelBytes is an error; invalid UTF-8 in a value is replaced by U+FFFD,
+// as an exposition must not carry it.
+func EncodeLabels(pairs []Label) (Labels, error) {
+	slices.SortFunc(pairs, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+	var b strings.Builder
+	for i, p := range pairs {
+		if p.Name == "" || !utf8.ValidString(p.Name) {
+			return "", fmt.Errorf("label name %q: %w", p.Name, ErrMalformed)
+		}
+		if i > 0 && pairs[i-1].Name == p.Name {
+			return "", fmt.Errorf("duplicate label %q: %w", p.Name, ErrMalformed)
+		}
+		value := strings.ToValidUTF8(p.Value, "\uFFFD")
+		if len(p.Name) > math.MaxUint16 || len(value) > math.MaxUint16 {
+			return "", fmt.Errorf("label %.40q: %w", p.Name, ErrTooLarge)
+		}
+		writeLabelString(&b, p.Name)
+		writeLabelString(&b, value)
+	}
+	if b.Len() > MaxLabelBytes {
+		return "", fmt.Errorf("label set of %d bytes: %w", b.Len(), ErrTooLarge)
+	}
+	return Labels(b.String()), nil
+}
+
+func writeLabelString(b *strings.Builder, s string) {
+	var n [2]byte
+	binary.LittleEndian.PutUint16(n[:], uint16(len(s)))
+	b.Write(n[:])
+	b.WriteString(s)
+}
+
+// cut splits the first string off the encoding.
+func (l Labels) cut() (string, Labels) {
+	n := int(l[0]) | int(l[1])<<8
+	return string(l[2 : 2+n]), l[2+n:]
+}
+
+// All yields names and values in ascending order of names.
+func (l Labels) All() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for len(l) > 0 {
+			var name, value string
+			name, l = l.cut()
+			value, l = l.cut()
+			if !yield(name, value) {
+				return
+			}
+		}
+	}
+}
+
+// Pairs is the decoded label set.
+func (l Labels) Pairs() []Label {
+	var pairs []Label
+	for name, value := range l.All() {
+		pairs = append(pairs, Label{name, value})
+	}
+	return pairs
+}
+
+// Get is the value of the label name, "" if there is none.
+func (l Labels) Get(name string) string {
+	for n, value := range l.All() {
+		if n == name {
+			return value
+		}
+	}
+	return ""
+}
+
+// With is the set with the label name set to value, replacing what it had.
+func (l Labels) With(name, value string) Labels {
+	pairs := slices.DeleteFunc(l.Pairs(), func(p Label) bool { return p.Name == name })
+	with, err := EncodeLabels(append(pairs, Label{name, value}))
+	if err != nil {
+		return l // only a value of absurd size leads here; the series stays itself
+	}
+	return with
+}
+
+// String is the set in the notation of PromQL.
+func (l Labels) String() string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for name, value := range l.All() {
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%s=%q", name, value)
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+// parseLabels checks that b is the canonical encoding of a label set and
+// copies it.
+func parseLabels(b []byte) (Labels, error) {
+	if len(b) > MaxLabelBytes {
+		return "", fmt.Errorf("label set of %d bytes: %w", len(b), ErrLimit)
+	}
+	l := Labels(b)
+	d := decoder{b: b}
+	last := ""
+	for len(d.b) > 0 && d.err == nil {
+		name := string(d.bytes(int(d.littleU16())))
+		value := d.bytes(int(d.littleU16()))
+		if d.err == nil && (name <= last || !utf8.ValidString(name) || !utf8.Valid(value)) {
+			return "", fmt.Errorf("label %.40q: %w", name, ErrMalformed)
+		}
+		last = name
+	}
+	return l, d.err
+}

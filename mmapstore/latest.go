@@ -1,0 +1,38 @@
+package mmapstore
+
+import "math"
+
+// A gauge in a timed mode keeps its value and the time of the set together,
+// though they are two words: the count of completed sets names, by its lowest
+// bit, the slot in force. A set fills the other slot and then advances the
+// count, so a kill between the stores leaves the old pair in force. A reader
+// that finds the count unchanged after it has read the slot has a whole pair:
+// the slot in force is not written before the count has moved on.
+
+// SetLatest sets a timed gauge to value as of now (Unix nanoseconds). The
+// caller holds the one mutex of this process that guards the cell.
+func SetLatest(cell []Word, value float64, now int64) {
+	sets := cell[latestSets].Load() + 1
+	slot := latestSlots + 2*(sets&1)
+	cell[slot].Store(math.Float64bits(value))
+	cell[slot+1].Store(uint64(now))
+	cell[latestSets].Store(sets)
+}
+
+// latestTries bounds how often a reader looks again. A writer in its right mind
+// pauses for three loads long before; bytes that somebody keeps mutating never do.
+const latestTries = 1000
+
+// ReadLatest reads a timed gauge. set is false if it was never set.
+func ReadLatest(cell []Word) (value float64, at int64, set bool) {
+	for range latestTries {
+		sets := cell[latestSets].Load()
+		slot := latestSlots + 2*(sets&1)
+		value = math.Float64frombits(cell[slot].Load())
+		at = int64(cell[slot+1].Load())
+		if cell[latestSets].Load() == sets {
+			return value, at, sets > 0
+		}
+	}
+	return value, at, true
+}

@@ -1,0 +1,101 @@
+//go:build unix
+
+package mmapstore
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+
+	mmap "github.com/edsrzf/mmap-go"
+)
+
+// mapping is a read-only view of the first bytes of a file. It is unmapped when
+// the last of its users lets go, so that a reader may replace it while another
+// goroutine still loads from it.
+type mapping struct {
+	m    mmap.MMap
+	path string
+	refs atomic.Int64
+}
+
+func newMapping(f *os.File, size int64) (*mapping, error) {
+	m, err := mmap.MapRegion(f, int(size), mmap.RDONLY, 0, 0)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", f.Name(), err)
+	}
+	v := &mapping{m: m, path: f.Name()}
+	v.refs.Store(1)
+	return v, nil
+}
+
+// acquire is called under the lock of the reader that owns the mapping, so the
+// count is not zero.
+func (v *mapping) acquire() *mapping {
+	v.refs.Add(1)
+	return v
+}
+
+func (v *mapping) release() {
+	if v != nil && v.refs.Add(-1) == 0 {
+		_ = v.m.Unmap() // of a region that we mapped whole: cannot fail
+	}
+}
+
+// cellRun leads from cells in the file to words of the vector.
+type cellRun struct {
+	off   uint32 // in the file; MaxFileSize fits
+	word  uint32 // in the vector
+	n     uint16 // words in the vector
+	timed bool   // a gauge in a timed mode: see ReadLatest
+}
+
+// load is the one place that touches mapped memory of other processes. A page
+// that is gone (the file was cut, or the medium failed) raises a fault, which
+// becomes ErrTruncated. No lock is held, so that the fault can leave none.
+func (v *mapping) load(runs []cellRun, dst []uint64) error {
+	return guard(v.path, func() {
+		for _, r := range runs {
+			cells := viewWords(v.m[r.off : r.off+runBytes(r)])
+			to := dst[r.word : r.word+uint32(r.n)]
+			if r.timed {
+				loadTimed(cells, to)
+				continue
+			}
+			for i := range to {
+				to[i] = cells[i].Load()
+			}
+		}
+	})
+}
+
+func runBytes(r cellRun) uint32 {
+	if r.timed {
+		return latestWords * wordSize
+	}
+	return uint32(r.n) * wordSize
+}
+
+// word loads one live word of the header.
+func (v *mapping) word(off int) (value uint64, err error) {
+	err = guard(v.path, func() { value = viewWords(v.m[off : off+wordSize])[0].Load() })
+	return value, err
+}
+
+// guard runs f, turning a memory fault in it into an error. The setting belongs
+// to the goroutine, so it is set here, around the access, and nowhere else.
+func guard(path string, f func()) (err error) {
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	defer func() {
+		if r := recover(); r != nil {
+			if _, fault := r.(interface{ Addr() uintptr }); !fault {
+				panic(r)
+			}
+			err = fmt.Errorf("%s: %w", path, ErrTruncated)
+		}
+	}()
+	f()
+	return nil
+}

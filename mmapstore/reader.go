@@ -1,0 +1,227 @@
+//go:build unix
+
+package mmapstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+)
+
+// Reader reads the native file of some process, which may be alive and writing.
+// Its methods may be called by several goroutines at once.
+type Reader struct {
+	header Header
+	f      *os.File
+
+	// mu guards the parsed schema and the mapping, not the reading of cells.
+	mu      sync.Mutex
+	closed  bool
+	view    *mapping
+	viewed  int64 // bytes that view covers
+	end     int64 // schema parsed up to here
+	parsed  int64 // schema bytes read so far, jumps not counted
+	schema  Schema
+	records []int32 // by number of the series record: index in schema, or noSeries
+	runs    []cellRun
+	need    int64 // the cells of runs lie below this offset
+	damages []error
+	stopped bool // the schema cannot be followed any further
+}
+
+// Open opens a file and reads its header; Refresh reads the rest. Errors: those
+// of opening in errors.go, ErrTruncated, ErrChecksum, ErrMalformed, or what the
+// file system says.
+func Open(path string) (*Reader, error) {
+	f, size, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{f: f, end: headerSize}
+	r.schema.SumWords = 1
+	if err := r.readHeader(size); err != nil {
+		return nil, errors.Join(&CorruptError{path, 0, err}, f.Close())
+	}
+	return r, nil
+}
+
+func (r *Reader) readHeader(size int64) error {
+	b := make([]byte, headerSumEnd)
+	n, err := r.f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if r.header, err = decodeHeader(b[:n]); err != nil {
+		return err
+	}
+	if size < headerSize {
+		return ErrTruncated
+	}
+	if r.view, err = newMapping(r.f, headerSize); err != nil {
+		return err
+	}
+	r.viewed = headerSize
+	return nil
+}
+
+// Header is the immutable head of the file.
+func (r *Reader) Header() Header { return r.header }
+
+// File is the descriptor under which the file is read, for probes of liveness.
+// The reader keeps it open and closes it.
+func (r *Reader) File() *os.File { return r.f }
+
+// Path is the name under which the file was opened.
+func (r *Reader) Path() string { return r.f.Name() }
+
+// Schema is what was parsed up to the last Refresh. The slices in it are shared
+// and must not be written to; later parts of them are not seen by the caller.
+func (r *Reader) Schema() Schema {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.schema
+}
+
+// ParsedBytes is how much schema was read since Open. It tells a test that
+// nothing is parsed twice.
+func (r *Reader) ParsedBytes() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.parsed
+}
+
+// Dropped is the writer's own count of series that got no place in the file.
+func (r *Reader) Dropped() (uint64, error) {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return 0, os.ErrClosed
+	}
+	v := r.view.acquire()
+	r.mu.Unlock()
+	defer v.release()
+	return v.word(offDropped)
+}
+
+// Refresh parses what was appended to the schema since the last call. Its error
+// joins a *CorruptError for every damaged place found so far, each time; what
+// could be read beside the damage stays in use.
+func (r *Reader) Refresh() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return os.ErrClosed
+	}
+	published, err := r.view.word(offPublished)
+	if err != nil {
+		return err
+	}
+	size, err := r.size()
+	if err != nil {
+		return err
+	}
+	if published == 0 {
+		return r.joinDamage() // born, and nothing published yet
+	}
+	if published > uint64(size) || published < headerSize {
+		r.stop(offPublished, fmt.Errorf("schema up to %d in a file of %d bytes: %w", published, size, ErrTruncated))
+		return r.joinDamage()
+	}
+	for !r.stopped && r.end < int64(published) {
+		if err := r.parseChunk(int64(published), size); err != nil {
+			return err
+		}
+	}
+	if err := r.extendView(size); err != nil {
+		return err
+	}
+	return r.joinDamage()
+}
+
+func (r *Reader) size() (int64, error) {
+	st, err := r.f.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("stat %s: %w", r.f.Name(), err)
+	}
+	return st.Size(), nil
+}
+
+func (r *Reader) joinDamage() error { return errors.Join(r.damages...) }
+
+// maxDamages bounds what one bad file can make us remember and print.
+const maxDamages = 100
+
+func (r *Reader) damage(off int64, err error) {
+	if len(r.damages) < maxDamages {
+		r.damages = append(r.damages, &CorruptError{r.f.Name(), off, err})
+	}
+}
+
+func (r *Reader) stop(off int64, err error) {
+	if !r.stopped {
+		r.stopped = true
+		r.damage(off, err)
+	}
+}
+
+// parseChunk reads the published rest of the present schema chunk, or up to
+// where the schema leads into another.
+func (r *Reader) parseChunk(published, size int64) error {
+	limit := min(published, r.end/ChunkSize*ChunkSize+ChunkSize)
+	b := make([]byte, limit-r.end)
+	if _, err := r.f.ReadAt(b, r.end); err != nil {
+		if errors.Is(err, io.EOF) {
+			r.stop(r.end, ErrTruncated)
+			return nil
+		}
+		return fmt.Errorf("read the schema of %s: %w", r.f.Name(), err)
+	}
+	d := decoder{b: b}
+	for len(d.b) > 0 {
+		at := limit - int64(len(d.b))
+		kind, body, err := decodeRecord(&d)
+		if err != nil {
+			r.stop(at, err)
+			return nil
+		}
+		r.parsed += limit - int64(len(d.b)) - at
+		if kind == kindNext {
+			r.follow(at, body, published)
+			return nil
+		}
+		if err := r.take(kind, body, size); err != nil {
+			r.damage(at, err)
+		}
+	}
+	r.end = limit
+	return nil
+}
+
+// follow goes on in the schema chunk that a kindNext record names. Offsets only
+// rise, so no chain of records can lead in a circle.
+func (r *Reader) follow(at int64, body []byte, published int64) {
+	d := decoder{b: body}
+	next := d.u64()
+	if d.err != nil || next%ChunkSize != 0 || next <= uint64(at) || next >= uint64(published) {
+		r.stop(at, fmt.Errorf("next schema chunk at %d: %w", next, ErrMalformed))
+		return
+	}
+	r.end = int64(next)
+}
+
+// take adds a record to the schema. A record that breaks a rule is left out;
+// families keep their numbers, since later records refer to them.
+func (r *Reader) take(kind uint16, body []byte, size int64) error {
+	switch kind {
+	case kindFamily:
+		return r.takeFamily(body)
+	case kindSeries:
+		return r.takeSeries(body, size)
+	case kindTombstone:
+		return r.takeTombstone(body, size)
+	default:
+		return nil // a kind of a later minor version
+	}
+}

@@ -1,0 +1,28 @@
+package mmapstore
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// reserve allocates file space for [off, off+n), so that touching it through a
+// mapping cannot meet a full file system (SIGBUS). The bytes there read zero,
+// unless they were written before.
+func reserve(f *os.File, off, n int64) error {
+	err := retryEINTR(func() error { return unix.Fallocate(int(f.Fd()), 0, off, n) })
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return writeZeros(f, off, n)
+	}
+	return err
+}
+
+// publishName gives the file its name, refusing to replace another.
+func publishName(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		return os.Rename(from, to) // the name is random enough
+	}
+	return err
+}
