@@ -55,15 +55,15 @@ func Abandoned(path string, minAge time.Duration) (bool, error) {
 // written and the life lock taken, and only then does the file get the name by
 // which readers find it. Whoever sees the name sees a locked, complete file.
 // (Naming first and locking after lost 126 of 48,912 lifetimes.)
-func birth(dir string, h *Header, perm os.FileMode) (_ *os.File, err error) {
+func birth(dir string, h *Header, perm os.FileMode) (_ *os.File, path string, err error) {
 	if _, err := rand.Read(h.ID[:]); err != nil {
-		return nil, fmt.Errorf("make a file id: %w", err)
+		return nil, "", fmt.Errorf("make a file id: %w", err)
 	}
 	stem := strconv.Itoa(int(h.Process.PID)) + "-" + h.ID.String()[:16]
 	temp := filepath.Join(dir, tempPrefix+stem+tempSuffix)
 	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, perm)
 	if err != nil {
-		return nil, fmt.Errorf("create a worker file: %w", err)
+		return nil, "", fmt.Errorf("create a worker file: %w", err)
 	}
 	defer func() {
 		if err != nil {
@@ -71,24 +71,25 @@ func birth(dir string, h *Header, perm os.FileMode) (_ *os.File, err error) {
 		}
 	}()
 	if err := f.Chmod(perm); err != nil { // whatever the umask
-		return nil, fmt.Errorf("create a worker file: %w", err)
+		return nil, "", fmt.Errorf("create a worker file: %w", err)
 	}
 	if h.Locked, err = lockLife(f); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := f.Truncate(ChunkSize); err != nil {
-		return nil, fmt.Errorf("create a worker file: %w", err)
+		return nil, "", fmt.Errorf("create a worker file: %w", err)
 	}
 	if err := reserve(f, 0, headerSize); err != nil {
-		return nil, fmt.Errorf("reserve space in %s: %w", temp, err)
+		return nil, "", fmt.Errorf("reserve space in %s: %w", temp, err)
 	}
 	if _, err := f.WriteAt(h.encode(), 0); err != nil {
-		return nil, fmt.Errorf("write the header of %s: %w", temp, err)
+		return nil, "", fmt.Errorf("write the header of %s: %w", temp, err)
 	}
-	if err := publishName(temp, filepath.Join(dir, filePrefix+stem+fileSuffix)); err != nil {
-		return nil, fmt.Errorf("publish a worker file: %w", err)
+	path = filepath.Join(dir, filePrefix+stem+fileSuffix)
+	if err := publishName(temp, path); err != nil {
+		return nil, "", fmt.Errorf("publish a worker file: %w", err)
 	}
-	return f, nil
+	return f, path, nil
 }
 
 // openRegular opens a file for reading without ever waiting for it, following

@@ -45,6 +45,9 @@ const (
 	offPublished = 256
 	// offDropped counts the series that got no place in this file (u64).
 	offDropped = 320
+	// offClosed is 1 once the writer began to close the file (u64). From then on
+	// the process may live on without the file, so its pid is no sign of life.
+	offClosed = 384
 )
 
 const (

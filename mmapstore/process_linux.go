@@ -4,10 +4,14 @@ import (
 	"encoding/hex"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
+
+// ownProcess is currentProcess, found out once: nothing of it changes.
+var ownProcess = sync.OnceValue(currentProcess)
 
 // currentProcess describes the calling process. What cannot be found out stays
 // zero, and is then no evidence.

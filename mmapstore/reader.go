@@ -93,7 +93,9 @@ func (r *Reader) ParsedBytes() int64 {
 }
 
 // Dropped is the writer's own count of series that got no place in the file.
-func (r *Reader) Dropped() (uint64, error) {
+func (r *Reader) Dropped() (uint64, error) { return r.liveWord(offDropped) }
+
+func (r *Reader) liveWord(off int) (uint64, error) {
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -102,7 +104,7 @@ func (r *Reader) Dropped() (uint64, error) {
 	v := r.view.acquire()
 	r.mu.Unlock()
 	defer v.release()
-	return v.word(offDropped)
+	return v.word(off)
 }
 
 // Refresh parses what was appended to the schema since the last call. Its error

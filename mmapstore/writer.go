@@ -87,7 +87,7 @@ func Create(dir string, o WriterOptions) (*Writer, error) {
 	if o.MaxSeries <= 0 || o.MaxSeries > MaxSeries {
 		o.MaxSeries = MaxSeries
 	}
-	f, err := birth(dir, &h, o.FileMode)
+	f, path, err := birth(dir, &h, o.FileMode)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func Create(dir string, o WriterOptions) (*Writer, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	w := &Writer{
-		path:      f.Name(),
+		path:      path,
 		maxSeries: o.MaxSeries,
 		published: &viewWords(header[offPublished : offPublished+wordSize])[0],
 		dropped:   &viewWords(header[offDropped : offDropped+wordSize])[0],
@@ -246,6 +246,7 @@ func (w *Writer) Close() error {
 	if w.closed.Swap(true) {
 		return nil
 	}
+	viewWords(w.mapped[0][offClosed : offClosed+wordSize])[0].Store(1)
 	// The order matters: a file that tests as dead must not be written to.
 	for _, chunk := range w.mapped {
 		if err := detachChunk(chunk); err != nil {

@@ -1,0 +1,59 @@
+package mmapstore
+
+import (
+	"errors"
+	"runtime"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// probeLease asks for a read lease, which the kernel refuses exactly while
+// somebody has the file open for writing. Only the owner of the file, or root
+// with CAP_LEASE, may ask.
+//
+// While a lease is held, an open for writing elsewhere waits for it. So the
+// four calls stand together, on one thread, with no lock held and nothing
+// between them; and the lease is given up explicitly, because a copy of the
+// descriptor in a forked child would keep it beyond a close. SIGURG, which the
+// Go runtime uses and ignores, takes the place of SIGIO.
+func probeLease(s Suspect) State {
+	fd := s.File.Fd()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_, _ = unix.FcntlInt(fd, unix.F_SETSIG, int(unix.SIGURG))
+	_, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_RDLCK)
+	if err == nil {
+		_, _ = unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_UNLCK)
+		return Dead
+	}
+	if errors.Is(err, unix.EAGAIN) {
+		return Alive
+	}
+	return CannotTell // EACCES: not ours; EINVAL: no leases on this file system
+}
+
+// probePID looks the process up, if the file names it and its pid means the
+// same to us: same boot, same pid namespace. A pid is used again, a pid with
+// its start time is not.
+func probePID(s Suspect) State {
+	p := s.Process
+	self := ownProcess()
+	if p == nil || p.StartTicks == 0 || p.BootID == [16]byte{} || p.PIDNamespace == 0 ||
+		p.BootID != self.BootID || p.PIDNamespace != self.PIDNamespace {
+		return CannotTell
+	}
+	// The kernel answers for every process; /proc may hide those of others.
+	if err := unix.Kill(int(p.PID), 0); errors.Is(err, unix.ESRCH) {
+		return Dead
+	}
+	proc, err := procfs.NewProc(int(p.PID))
+	if err != nil {
+		return Alive
+	}
+	stat, err := proc.Stat()
+	if err == nil && (stat.Starttime != p.StartTicks || stat.State == "Z" || stat.State == "X") {
+		return Dead
+	}
+	return Alive
+}
