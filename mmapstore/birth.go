@@ -3,7 +3,6 @@
 package mmapstore
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -47,8 +46,11 @@ func Abandoned(path string, minAge time.Duration) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if time.Since(st.ModTime()) <= minAge {
+		return false, nil // its maker may be about to lock it: keep off the lock
+	}
 	held, err := lifeLockHeld(f)
-	return err == nil && !held && time.Since(st.ModTime()) > minAge, err
+	return err == nil && !held, err
 }
 
 // birth makes the file of this process: under a temporary name the header is
@@ -56,9 +58,6 @@ func Abandoned(path string, minAge time.Duration) (bool, error) {
 // which readers find it. Whoever sees the name sees a locked, complete file.
 // (Naming first and locking after lost 126 of 48,912 lifetimes.)
 func birth(dir string, h *Header, perm os.FileMode) (_ *os.File, path string, err error) {
-	if _, err := rand.Read(h.ID[:]); err != nil {
-		return nil, "", fmt.Errorf("make a file id: %w", err)
-	}
 	stem := strconv.Itoa(int(h.Process.PID)) + "-" + h.ID.String()[:16]
 	temp := filepath.Join(dir, tempPrefix+stem+tempSuffix)
 	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, perm)
@@ -96,7 +95,7 @@ func birth(dir string, h *Header, perm os.FileMode) (_ *os.File, path string, er
 // a link, or taking it for more than a regular file.
 func openRegular(path string) (*os.File, int64, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ELOOP) {
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) { // a link, a socket
 		return nil, 0, fmt.Errorf("%s: %w", path, ErrNotRegular)
 	}
 	if err != nil {

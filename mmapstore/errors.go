@@ -3,6 +3,8 @@ package mmapstore
 import (
 	"errors"
 	"fmt"
+
+	"github.com/promfold/promfold/internal/wire"
 )
 
 // Errors of opening a file.
@@ -26,7 +28,7 @@ var (
 	// ErrChecksum: a header or record does not match its checksum.
 	ErrChecksum = errors.New("checksum mismatch")
 	// ErrMalformed: a length, offset, count or name breaks the format.
-	ErrMalformed = errors.New("malformed")
+	ErrMalformed = wire.ErrMalformed
 	// ErrLimit: the file asks for more than the reader's limits allow.
 	ErrLimit = errors.New("over the limit")
 )
@@ -68,6 +70,7 @@ func Reason(err error) string {
 		{ErrChecksum, "checksum"},
 		{ErrMalformed, "malformed"},
 		{ErrLimit, "limit"},
+		{ErrTooLarge, "limit"},
 		{ErrNotNative, "native"},
 	} {
 		if errors.Is(err, r.err) {

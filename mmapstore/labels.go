@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/promfold/promfold/internal/wire"
 )
 
 // Label is one name and value.
@@ -116,22 +118,22 @@ func (l Labels) String() string {
 	return b.String()
 }
 
-// parseLabels checks that b is the canonical encoding of a label set and
+// ParseLabels checks that b is the canonical encoding of a label set and
 // copies it.
-func parseLabels(b []byte) (Labels, error) {
+func ParseLabels(b []byte) (Labels, error) {
 	if len(b) > MaxLabelBytes {
 		return "", fmt.Errorf("label set of %d bytes: %w", len(b), ErrLimit)
 	}
 	l := Labels(b)
-	d := decoder{b: b}
+	d := wire.Decoder{B: b}
 	last := ""
-	for len(d.b) > 0 && d.err == nil {
-		name := string(d.bytes(int(d.littleU16())))
-		value := d.bytes(int(d.littleU16()))
-		if d.err == nil && (name <= last || !utf8.ValidString(name) || !utf8.Valid(value)) {
+	for len(d.B) > 0 && d.Err == nil {
+		name := string(d.Bytes(int(d.LittleU16())))
+		value := d.Bytes(int(d.LittleU16()))
+		if d.Err == nil && (name <= last || !utf8.ValidString(name) || !utf8.Valid(value)) {
 			return "", fmt.Errorf("label %.40q: %w", name, ErrMalformed)
 		}
 		last = name
 	}
-	return l, d.err
+	return l, d.Err
 }

@@ -101,6 +101,7 @@ const (
 	MaxBounds     = 4096    // finite bucket bounds of a family
 	MaxFamilies   = 10_000  // per file
 	MaxSeries     = 1 << 20 // per file
+	MaxWords      = 1 << 24 // of the vector of values: see Schema
 	MaxFileSize   = 1 << 30 // bytes that a reader is ready to map
 )
 
@@ -113,8 +114,8 @@ const (
 )
 
 // Words of a gauge in the latest modes, as they lie in the file: a count of
-// completed sets, whose lowest bit names the slot in force, then two slots of
-// value and Unix nanoseconds.
+// completed sets, whose lowest bit names the slot in force and whose highest
+// says that they are forgotten, then two slots of value and Unix nanoseconds.
 const (
 	latestSets  = 0
 	latestSlots = 1

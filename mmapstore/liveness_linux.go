@@ -2,6 +2,7 @@ package mmapstore
 
 import (
 	"errors"
+	"math"
 	"runtime"
 
 	"github.com/prometheus/procfs"
@@ -18,19 +19,24 @@ import (
 // descriptor in a forked child would keep it beyond a close. SIGURG, which the
 // Go runtime uses and ignores, takes the place of SIGIO.
 func probeLease(s Suspect) State {
-	fd := s.File.Fd()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	_, _ = unix.FcntlInt(fd, unix.F_SETSIG, int(unix.SIGURG))
-	_, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_RDLCK)
-	if err == nil {
-		_, _ = unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_UNLCK)
+	err := onFD(s.File, func(fd uintptr) error {
+		_, _ = unix.FcntlInt(fd, unix.F_SETSIG, int(unix.SIGURG))
+		_, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_RDLCK)
+		if err == nil {
+			_, _ = unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_UNLCK)
+		}
+		return err
+	})
+	switch {
+	case err == nil:
 		return Dead
-	}
-	if errors.Is(err, unix.EAGAIN) {
+	case errors.Is(err, unix.EAGAIN):
 		return Alive
+	default:
+		return CannotTell // EACCES: not ours; EINVAL: no leases on this file system
 	}
-	return CannotTell // EACCES: not ours; EINVAL: no leases on this file system
 }
 
 // probePID looks the process up, if the file names it and its pid means the
@@ -39,7 +45,7 @@ func probeLease(s Suspect) State {
 func probePID(s Suspect) State {
 	p := s.Process
 	self := ownProcess()
-	if p == nil || p.StartTicks == 0 || p.BootID == [16]byte{} || p.PIDNamespace == 0 ||
+	if p == nil || p.PID == 0 || p.PID > math.MaxInt32 || p.StartTicks == 0 || p.BootID == [16]byte{} || p.PIDNamespace == 0 ||
 		p.BootID != self.BootID || p.PIDNamespace != self.PIDNamespace {
 		return CannotTell
 	}
@@ -52,7 +58,12 @@ func probePID(s Suspect) State {
 		return Alive
 	}
 	stat, err := proc.Stat()
-	if err == nil && (stat.Starttime != p.StartTicks || stat.State == "Z" || stat.State == "X") {
+	if err != nil {
+		return Alive
+	}
+	// The first thread may have ended (Z) while others run on.
+	gone := (stat.State == "Z" || stat.State == "X") && stat.NumThreads <= 1
+	if gone || stat.Starttime != p.StartTicks {
 		return Dead
 	}
 	return Alive

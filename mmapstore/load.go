@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync/atomic"
+	"unsafe"
 
 	mmap "github.com/edsrzf/mmap-go"
 )
@@ -55,7 +56,7 @@ type cellRun struct {
 // that is gone (the file was cut, or the medium failed) raises a fault, which
 // becomes ErrTruncated. No lock is held, so that the fault can leave none.
 func (v *mapping) load(runs []cellRun, dst []uint64) error {
-	return guard(v.path, func() {
+	return v.guard(func() {
 		for _, r := range runs {
 			cells := viewWords(v.m[r.off : r.off+runBytes(r)])
 			to := dst[r.word : r.word+uint32(r.n)]
@@ -79,21 +80,27 @@ func runBytes(r cellRun) uint32 {
 
 // word loads one live word of the header.
 func (v *mapping) word(off int) (value uint64, err error) {
-	err = guard(v.path, func() { value = viewWords(v.m[off : off+wordSize])[0].Load() })
+	err = v.guard(func() { value = viewWords(v.m[off : off+wordSize])[0].Load() })
 	return value, err
 }
 
-// guard runs f, turning a memory fault in it into an error. The setting belongs
-// to the goroutine, so it is set here, around the access, and nowhere else.
-func guard(path string, f func()) (err error) {
+// guard runs f, turning a memory fault in it into an error that names the place.
+// The setting belongs to the goroutine, so it is set here, around the access,
+// and nowhere else.
+func (v *mapping) guard(f func()) (err error) {
 	old := debug.SetPanicOnFault(true)
 	defer debug.SetPanicOnFault(old)
 	defer func() {
 		if r := recover(); r != nil {
-			if _, fault := r.(interface{ Addr() uintptr }); !fault {
+			fault, ok := r.(interface{ Addr() uintptr })
+			if !ok {
 				panic(r)
 			}
-			err = fmt.Errorf("%s: %w", path, ErrTruncated)
+			off := fault.Addr() - uintptr(unsafe.Pointer(&v.m[0]))
+			if off >= uintptr(len(v.m)) {
+				panic(r) // not of this mapping: a bug, not a damaged file
+			}
+			err = &CorruptError{v.path, int64(off), ErrTruncated}
 		}
 	}()
 	f()

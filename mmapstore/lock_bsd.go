@@ -16,8 +16,12 @@ import (
 // before the file gets its name, so a reader never meets a writer that has not
 // locked yet.
 
+func flock(f *os.File, how int) error {
+	return onFD(f, func(fd uintptr) error { return unix.Flock(int(fd), how) })
+}
+
 func lockLife(f *os.File) (locked bool, err error) {
-	err = retryEINTR(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+	err = flock(f, unix.LOCK_EX|unix.LOCK_NB)
 	switch {
 	case err == nil:
 		return true, nil
@@ -28,10 +32,10 @@ func lockLife(f *os.File) (locked bool, err error) {
 }
 
 func lifeLockHeld(f *os.File) (bool, error) {
-	err := retryEINTR(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) })
+	err := flock(f, unix.LOCK_SH|unix.LOCK_NB)
 	switch {
 	case err == nil:
-		return false, retryEINTR(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) })
+		return false, flock(f, unix.LOCK_UN)
 	case errors.Is(err, unix.EWOULDBLOCK):
 		return true, nil
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"sync"
+
+	"github.com/promfold/promfold/internal/wire"
 )
 
 // Reader reads the native file of some process, which may be alive and writing.
@@ -27,22 +29,26 @@ type Reader struct {
 	records []int32 // by number of the series record: index in schema, or noSeries
 	runs    []cellRun
 	need    int64 // the cells of runs lie below this offset
+	buried  map[int32]struct{} // indices of the series that have a tombstone
+	chunks  []int64            // schema chunks behind the first
 	damages []error
 	stopped bool // the schema cannot be followed any further
 }
 
 // Open opens a file and reads its header; Refresh reads the rest. Errors: those
 // of opening in errors.go, ErrTruncated, ErrChecksum, ErrMalformed, or what the
-// file system says.
+// file system says. Damage of the header is a *CorruptError; what the file
+// system says is not, and may be different the next time.
 func Open(path string) (*Reader, error) {
 	f, size, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{f: f, end: headerSize}
+	r := &Reader{f: f, end: headerSize, buried: make(map[int32]struct{})}
 	r.schema.SumWords = 1
 	if err := r.readHeader(size); err != nil {
-		return nil, errors.Join(&CorruptError{path, 0, err}, f.Close())
+		f.Close() // opened for reading: nothing of it can be lost
+		return nil, err
 	}
 	return r, nil
 }
@@ -53,11 +59,11 @@ func (r *Reader) readHeader(size int64) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if r.header, err = decodeHeader(b[:n]); err != nil {
-		return err
+	if r.header, err = decodeHeader(b[:n]); err == nil && size < headerSize {
+		err = ErrTruncated
 	}
-	if size < headerSize {
-		return ErrTruncated
+	if err != nil {
+		return &CorruptError{r.Path(), 0, err}
 	}
 	if r.view, err = newMapping(r.f, headerSize); err != nil {
 		return err
@@ -124,11 +130,8 @@ func (r *Reader) Refresh() error {
 	if err != nil {
 		return err
 	}
-	if published == 0 {
-		return r.joinDamage() // born, and nothing published yet
-	}
-	if published > uint64(size) || published < headerSize {
-		r.stop(offPublished, fmt.Errorf("schema up to %d in a file of %d bytes: %w", published, size, ErrTruncated))
+	if err := r.checkPublished(published, size); err != nil {
+		r.stop(offPublished, fmt.Errorf("schema up to %d in a file of %d bytes: %w", published, size, err))
 		return r.joinDamage()
 	}
 	for !r.stopped && r.end < int64(published) {
@@ -140,6 +143,22 @@ func (r *Reader) Refresh() error {
 		return err
 	}
 	return r.joinDamage()
+}
+
+// checkPublished judges the word that says where the schema ends. 0 is a file
+// just born; apart from that the word only grows, record by record.
+func (r *Reader) checkPublished(published uint64, size int64) error {
+	switch {
+	case size < r.end || published > uint64(size):
+		return ErrTruncated
+	case published == 0 && r.end == headerSize:
+		return nil
+	case published < uint64(r.end) || published%recordAlign != 0:
+		return ErrMalformed
+	case published > MaxFileSize:
+		return ErrLimit
+	}
+	return nil
 }
 
 func (r *Reader) size() (int64, error) {
@@ -180,15 +199,15 @@ func (r *Reader) parseChunk(published, size int64) error {
 		}
 		return fmt.Errorf("read the schema of %s: %w", r.f.Name(), err)
 	}
-	d := decoder{b: b}
-	for len(d.b) > 0 {
-		at := limit - int64(len(d.b))
+	d := wire.Decoder{B: b}
+	for len(d.B) > 0 {
+		at := limit - int64(len(d.B))
 		kind, body, err := decodeRecord(&d)
 		if err != nil {
 			r.stop(at, err)
 			return nil
 		}
-		r.parsed += limit - int64(len(d.b)) - at
+		r.parsed += limit - int64(len(d.B)) - at
 		if kind == kindNext {
 			r.follow(at, body, published)
 			return nil
@@ -204,13 +223,14 @@ func (r *Reader) parseChunk(published, size int64) error {
 // follow goes on in the schema chunk that a kindNext record names. Offsets only
 // rise, so no chain of records can lead in a circle.
 func (r *Reader) follow(at int64, body []byte, published int64) {
-	d := decoder{b: body}
-	next := d.u64()
-	if d.err != nil || next%ChunkSize != 0 || next <= uint64(at) || next >= uint64(published) {
+	d := wire.Decoder{B: body}
+	next := d.U64()
+	if d.Err != nil || next%ChunkSize != 0 || next <= uint64(at) || next >= uint64(published) {
 		r.stop(at, fmt.Errorf("next schema chunk at %d: %w", next, ErrMalformed))
 		return
 	}
 	r.end = int64(next)
+	r.chunks = append(r.chunks, r.end)
 }
 
 // take adds a record to the schema. A record that breaks a rule is left out;

@@ -2,10 +2,13 @@ package mmapstore
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
 	"unicode/utf8"
+
+	"github.com/promfold/promfold/internal/wire"
 )
 
 // encodeRecord frames a record body: see the layout of schema records.
@@ -28,21 +31,21 @@ func recordSum(kind uint16, body []byte) uint32 {
 
 // decodeRecord takes the next record off d. An error here means that what
 // follows cannot be found either.
-func decodeRecord(d *decoder) (kind uint16, body []byte, err error) {
-	n := d.u32()
-	kind = d.u16()
-	zero := d.u16()
-	sum := d.u32()
-	if d.err != nil {
-		return 0, nil, d.err
+func decodeRecord(d *wire.Decoder) (kind uint16, body []byte, err error) {
+	n := d.U32()
+	kind = d.U16()
+	zero := d.U16()
+	sum := d.U32()
+	if d.Err != nil {
+		return 0, nil, d.Err
 	}
 	if n > maxRecord || zero != 0 {
 		return 0, nil, fmt.Errorf("record of %d bytes: %w", n, ErrMalformed)
 	}
-	body = d.bytes(int(n))
-	d.bytes(roundUp(int(n), recordAlign) - int(n))
-	if d.err != nil {
-		return 0, nil, d.err
+	body = d.Bytes(int(n))
+	d.Bytes(roundUp(int(n), recordAlign) - int(n))
+	if d.Err != nil {
+		return 0, nil, d.Err
 	}
 	if recordSum(kind, body) != sum {
 		return 0, nil, ErrChecksum
@@ -69,34 +72,39 @@ func encodeFamily(f *Family) []byte {
 }
 
 func decodeFamily(body []byte) (Family, error) {
-	d := decoder{b: body}
-	f := Family{Type: Type(d.u8()), Mode: Mode(d.u8())}
-	f.Name, f.Help, f.Unit = d.str(), d.str(), d.str()
-	n := int(d.u32())
+	d := wire.Decoder{B: body}
+	f := Family{Type: Type(d.U8()), Mode: Mode(d.U8())}
+	f.Name, f.Help, f.Unit = d.Str(), d.Str(), d.Str()
+	n := d.U32()
 	if n > MaxBounds {
 		return f, fmt.Errorf("%d bucket bounds: %w", n, ErrLimit)
 	}
 	for range n {
-		f.Bounds = append(f.Bounds, d.f64())
+		f.Bounds = append(f.Bounds, d.F64())
 	}
-	if d.err != nil {
-		return f, d.err
+	if d.Err != nil {
+		return f, d.Err
 	}
-	return f, f.validate()
+	err := f.Validate()
+	if errors.Is(err, ErrTooLarge) {
+		err = fmt.Errorf("%w: %w", ErrLimit, err)
+	}
+	return f, err
 }
 
-// validate holds a family to the rules that readers and writers share.
-func (f *Family) validate() error {
+// Validate holds a family to the rules that readers and writers share: bounds
+// ascend, names are UTF-8, type and mode agree, nothing is over the caps.
+func (f *Family) Validate() error {
 	switch {
-	case f.Name == "" || len(f.Name) > MaxName || !utf8.ValidString(f.Name):
+	case len(f.Name) > MaxName || len(f.Help) > MaxHelp || len(f.Unit) > MaxName || len(f.Bounds) > MaxBounds:
+		return fmt.Errorf("name, help, unit or bounds of family %.40q: %w", f.Name, ErrTooLarge)
+	case f.Name == "" || !utf8.ValidString(f.Name):
 		return fmt.Errorf("family name %.40q: %w", f.Name, ErrMalformed)
-	case len(f.Help) > MaxHelp || len(f.Unit) > MaxName:
-		return fmt.Errorf("help or unit of family %q: %w", f.Name, ErrTooLarge)
 	case !utf8.ValidString(f.Help) || !utf8.ValidString(f.Unit):
 		return fmt.Errorf("help or unit of family %q: %w", f.Name, ErrMalformed)
 	case !f.Type.Valid() || !f.Mode.Valid() || f.Type.Cumulative() != (f.Mode == ModeNone):
 		return fmt.Errorf("family %q of %v, mode %v: %w", f.Name, f.Type, f.Mode, ErrMalformed)
-	case len(f.Bounds) > MaxBounds || (len(f.Bounds) > 0 && f.Type != Histogram):
+	case len(f.Bounds) > 0 && f.Type != Histogram:
 		return fmt.Errorf("bounds of family %q: %w", f.Name, ErrMalformed)
 	}
 	for i, bound := range f.Bounds {
@@ -124,13 +132,13 @@ func (s *seriesRecord) encode() []byte {
 }
 
 func decodeSeries(body []byte) (seriesRecord, error) {
-	d := decoder{b: body}
-	s := seriesRecord{family: d.u32(), created: int64(d.u64()), offset: d.u64()}
-	if d.err != nil {
-		return s, d.err
+	d := wire.Decoder{B: body}
+	s := seriesRecord{family: d.U32(), created: int64(d.U64()), offset: d.U64()}
+	if d.Err != nil {
+		return s, d.Err
 	}
 	var err error
-	s.labels, err = parseLabels(d.b)
+	s.labels, err = ParseLabels(d.B)
 	return s, err
 }
 
@@ -147,9 +155,9 @@ func (t *tombstoneRecord) encode() []byte {
 }
 
 func decodeTombstone(body []byte) (tombstoneRecord, error) {
-	d := decoder{b: body}
-	t := tombstoneRecord{series: d.u32(), offset: d.u64()}
-	return t, d.err
+	d := wire.Decoder{B: body}
+	t := tombstoneRecord{series: d.U32(), offset: d.U64()}
+	return t, d.Err
 }
 
 func roundUp[T int | int64](n, unit T) T { return (n + unit - 1) / unit * unit }

@@ -11,7 +11,7 @@ import (
 // mapping cannot meet a full file system (SIGBUS). The bytes there read zero,
 // unless they were written before.
 func reserve(f *os.File, off, n int64) error {
-	err := retryEINTR(func() error { return unix.Fallocate(int(f.Fd()), 0, off, n) })
+	err := onFD(f, func(fd uintptr) error { return unix.Fallocate(int(fd), 0, off, n) })
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
 		return writeZeros(f, off, n)
 	}

@@ -5,6 +5,7 @@ package mmapstore
 import (
 	"fmt"
 	"math"
+	"os"
 )
 
 // noSeries stands in the numbering for a record that was refused.
@@ -63,10 +64,14 @@ func (r *Reader) takeTombstone(body []byte, size int64) error {
 	if series == noSeries {
 		return nil // its series was refused already
 	}
+	if _, ok := r.buried[series]; ok {
+		return fmt.Errorf("second tombstone of series %d: %w", t.series, ErrMalformed)
+	}
 	word, err := r.addRun(t.offset, lifeWords, false, size)
 	if err != nil {
 		return err
 	}
+	r.buried[series] = struct{}{}
 	r.schema.Tombstones = append(r.schema.Tombstones, Tombstone{Series: int(series), Word: word})
 	return nil
 }
@@ -82,6 +87,8 @@ func (r *Reader) addRun(off uint64, n int, timed bool, size int64) (word int, er
 		return 0, fmt.Errorf("cells at %d in a file of %d bytes: %w", off, size, ErrTruncated)
 	case int64(off)+int64(runBytes(run)) > MaxFileSize:
 		return 0, fmt.Errorf("cells at %d: %w", off, ErrLimit)
+	case r.schema.Words+n > MaxWords:
+		return 0, fmt.Errorf("%d words: %w", r.schema.Words+n, ErrLimit)
 	}
 	r.runs = append(r.runs, run)
 	r.schema.Words += n
@@ -93,6 +100,9 @@ func (r *Reader) addRun(off uint64, n int, timed bool, size int64) (word int, er
 func (r *Reader) extendView(size int64) error {
 	if r.need <= r.viewed {
 		return nil
+	}
+	if size < r.need {
+		return &CorruptError{r.Path(), size, ErrTruncated}
 	}
 	want := min(roundUp(r.need, ChunkSize), size)
 	view, err := newMapping(r.f, want)
@@ -122,11 +132,15 @@ func (r *Reader) snapshot(words int) (*mapping, []cellRun, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return nil, nil, fmt.Errorf("load %s: %w", r.f.Name(), ErrClosed)
+		return nil, nil, fmt.Errorf("load %s: %w", r.f.Name(), os.ErrClosed)
+	}
+	size, err := r.size()
+	if err != nil {
+		return nil, nil, err
 	}
 	// Words beyond the view exist after a Refresh that failed half-way.
-	if size, err := r.size(); err != nil || size < r.need || r.viewed < r.need {
-		return nil, nil, fmt.Errorf("%s: %w", r.f.Name(), ErrTruncated)
+	if have := min(size, r.viewed); have < r.need {
+		return nil, nil, &CorruptError{r.Path(), have, ErrTruncated}
 	}
 	n := len(r.runs)
 	for n > 0 && int(r.runs[n-1].word)+int(r.runs[n-1].n) > words {

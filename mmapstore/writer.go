@@ -3,11 +3,13 @@
 package mmapstore
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +49,7 @@ type Writer struct {
 	mapped   map[int64][]byte // chunks by file offset: the header's and the cells'
 	families []Family
 	series   int
+	words    int                // of the vector that readers will fill
 	lives    map[int][]Word     // life cells of the series that were ever deleted
 	deleted  map[seriesKey]Slot // series that are deleted now
 }
@@ -74,7 +77,16 @@ type Slot struct {
 // Create makes the file of this process in dir. On a file system that is full
 // it fails before anything is mapped.
 func Create(dir string, o WriterOptions) (*Writer, error) {
-	h := Header{Process: currentProcess(), Created: time.Now(), Identity: o.Identity}
+	h := Header{Process: currentProcess(), Created: time.Now()}
+	if _, err := rand.Read(h.ID[:]); err != nil {
+		return nil, fmt.Errorf("make a file id: %w", err)
+	}
+	return create(dir, h, o)
+}
+
+// create is Create for a process, an id and a time of the caller's choice.
+func create(dir string, h Header, o WriterOptions) (*Writer, error) {
+	h.Identity = strings.ToValidUTF8(o.Identity, "\uFFFD") // it becomes a label value
 	if h.Identity == "" {
 		h.Identity = strconv.Itoa(int(h.Process.PID))
 	}
@@ -119,7 +131,7 @@ func (w *Writer) Path() string { return w.path }
 // may have the same name, as far as the file goes. It fails with ErrTooLarge,
 // ErrMalformed, ErrClosed or what the file system says; then nothing changed.
 func (w *Writer) AddFamily(f Family) (int, error) {
-	if err := f.validate(); err != nil {
+	if err := f.Validate(); err != nil {
 		return 0, err
 	}
 	w.mu.Lock()
@@ -156,7 +168,8 @@ func (w *Writer) AddSeries(family int, labels Labels, created time.Time) (Slot, 
 	if w.series >= w.maxSeries {
 		return Slot{}, fmt.Errorf("series number %d: %w", w.series+1, ErrTooLarge)
 	}
-	cells, off, err := w.allocCells(w.families[family].cellWords())
+	f := &w.families[family]
+	cells, off, err := w.allocCells(f.cellWords(), f.WordCount(1))
 	if err != nil {
 		return Slot{}, err
 	}
@@ -165,6 +178,7 @@ func (w *Writer) AddSeries(family int, labels Labels, created time.Time) (Slot, 
 		return Slot{}, err
 	}
 	w.series++
+	w.words += f.WordCount(1)
 	return Slot{Cells: cells, id: w.series - 1, key: key}, nil
 }
 
@@ -189,7 +203,9 @@ func (w *Writer) resume(s Slot, created time.Time) Slot {
 // Delete marks the series deleted. Its place stays its own: see AddSeries. The
 // first deletion of a series needs room in the file, and may fail as AddSeries
 // may; then the series stays.
-func (w *Writer) Delete(s Slot) error {
+func (w *Writer) Delete(s Slot) error { return w.delete(s, time.Now()) }
+
+func (w *Writer) delete(s Slot, now time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed.Load() {
@@ -205,7 +221,7 @@ func (w *Writer) Delete(s Slot) error {
 			return err
 		}
 	}
-	life[lifeDeleted].Store(uint64(time.Now().UnixNano()))
+	life[lifeDeleted].Store(uint64(now.UnixNano()))
 	life[lifeGeneration].Add(1) // odd: deleted
 	s.clearGauge(w.families)
 	w.deleted[s.key] = s
@@ -214,7 +230,7 @@ func (w *Writer) Delete(s Slot) error {
 
 // bury writes the tombstone of a series.
 func (w *Writer) bury(series int) ([]Word, error) {
-	life, off, err := w.allocCells(lifeWords)
+	life, off, err := w.allocCells(lifeWords, lifeWords)
 	if err != nil {
 		return nil, err
 	}
@@ -223,13 +239,18 @@ func (w *Writer) bury(series int) ([]Word, error) {
 		return nil, err
 	}
 	w.lives[series] = life
+	w.words += lifeWords
 	return life, nil
 }
 
 // clearGauge unsets a gauge. Cumulative cells keep their values: what they
 // counted is still part of totals that must not go down.
 func (s *Slot) clearGauge(families []Family) {
-	if !families[s.key.family].Type.Cumulative() {
+	switch f := &families[s.key.family]; {
+	case f.Type.Cumulative():
+	case f.Mode.Timed():
+		clearLatest(s.Cells)
+	default:
 		s.Cells[0].Store(0)
 	}
 }
@@ -326,8 +347,12 @@ func (w *Writer) reserveWindow(size int64) (int64, error) {
 	return off, nil
 }
 
-// allocCells reserves n words and views them.
-func (w *Writer) allocCells(n int) ([]Word, int64, error) {
+// allocCells reserves n words, which readers load into as many words of their
+// vector as said, and views them.
+func (w *Writer) allocCells(n, vector int) ([]Word, int64, error) {
+	if w.words+vector > MaxWords {
+		return nil, 0, fmt.Errorf("word number %d: %w", w.words+vector, ErrTooLarge)
+	}
 	off, err := w.alloc.alloc(n)
 	if err != nil {
 		return nil, 0, err
