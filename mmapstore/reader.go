@@ -28,7 +28,7 @@ type Reader struct {
 	schema  Schema
 	records []int32 // by number of the series record: index in schema, or noSeries
 	runs    []cellRun
-	need    int64 // the cells of runs lie below this offset
+	need    int64              // the cells of runs lie below this offset
 	buried  map[int32]struct{} // indices of the series that have a tombstone
 	chunks  []int64            // schema chunks behind the first
 	damages []error
