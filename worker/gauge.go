@@ -1,0 +1,143 @@
+package worker
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+type gaugeCells = [2]mmapstore.Word // set mark, then value
+
+// gauge implements prometheus.Gauge. In the timed modes the fast pointer stays
+// nil, as a value and its time are set together under mu.
+type gauge struct {
+	cells atomic.Pointer[gaugeCells] // the fast pointer, see core
+	core
+}
+
+func newGauge(f *family) *gauge {
+	g := &gauge{}
+	g.init(f, g)
+	return g
+}
+
+func (g *gauge) point(cells []mmapstore.Word) {
+	if cells == nil {
+		g.cells.Store(nil)
+		return
+	}
+	g.cells.Store((*gaugeCells)(cells))
+}
+
+// Set implements prometheus.Gauge.
+func (g *gauge) Set(v float64) {
+	if cells := g.cells.Load(); cells != nil {
+		cells[1].Store(math.Float64bits(v))
+		markSet(cells)
+		return
+	}
+	g.setSlow(v)
+}
+
+// Add implements prometheus.Gauge.
+func (g *gauge) Add(v float64) {
+	if cells := g.cells.Load(); cells != nil {
+		addFloat(&cells[1], v)
+		markSet(cells)
+		return
+	}
+	g.addSlow(v)
+}
+
+// Inc implements prometheus.Gauge.
+func (g *gauge) Inc() { g.Add(1) }
+
+// Dec implements prometheus.Gauge.
+func (g *gauge) Dec() { g.Add(-1) }
+
+// Sub implements prometheus.Gauge.
+func (g *gauge) Sub(v float64) { g.Add(-v) }
+
+// SetToCurrentTime implements prometheus.Gauge.
+func (g *gauge) SetToCurrentTime() { g.Set(float64(time.Now().UnixNano()) / 1e9) }
+
+// markSet follows the store of the value: a reader that sees the mark sees a
+// value. Nearly always the mark is there, and looking is cheaper than storing.
+func markSet(cells *gaugeCells) {
+	if cells[0].Load() == 0 {
+		cells[0].Store(1)
+	}
+}
+
+func (g *gauge) setSlow(v float64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	writeGauge(g.words, v, time.Now().UnixNano())
+}
+
+func (g *gauge) addSlow(v float64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.words) != timedWords { // got its fast pointer meanwhile
+		cells := (*gaugeCells)(g.words)
+		addFloat(&cells[1], v)
+		markSet(cells)
+		return
+	}
+	old, _, _ := readGauge(g.words)
+	writeGauge(g.words, old+v, time.Now().UnixNano())
+}
+
+// Collect implements prometheus.Collector.
+func (g *gauge) Collect(ch chan<- prometheus.Metric) { ch <- g }
+
+// Write implements prometheus.Metric.
+func (g *gauge) Write(out *dto.Metric) error {
+	g.mu.Lock()
+	v, _, _ := readGauge(g.words)
+	g.mu.Unlock()
+	out.Label = g.pairs
+	out.Gauge = &dto.Gauge{Value: new(v)}
+	return nil
+}
+
+// readGauge reads a gauge of either layout; value is 0 if it is not set.
+func readGauge(words []mmapstore.Word) (value float64, at int64, set bool) {
+	if len(words) == timedWords {
+		value, at, set = mmapstore.ReadLatest(words)
+	} else {
+		set = words[0].Load() != 0
+		value, at = math.Float64frombits(words[1].Load()), time.Now().UnixNano()
+	}
+	if !set {
+		value = 0
+	}
+	return value, at, set
+}
+
+// writeGauge sets a gauge of either layout.
+func writeGauge(words []mmapstore.Word, v float64, at int64) {
+	if len(words) == timedWords {
+		mmapstore.SetLatest(words, v, at)
+		return
+	}
+	words[1].Store(math.Float64bits(v))
+	markSet((*gaugeCells)(words))
+}
+
+// moveGauge brings a gauge to a place that nobody writes yet and that is not
+// set. The place may have belonged to a deleted gauge, whose value must not be
+// added to.
+func moveGauge(to, from []mmapstore.Word) {
+	if len(to) != timedWords {
+		to[1].Store(0)
+	}
+	if v, at, set := readGauge(from); set {
+		writeGauge(to, v, at)
+	}
+}
