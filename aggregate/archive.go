@@ -1,0 +1,137 @@
+package aggregate
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// Archive is the fold of dead processes: what they counted, and which files
+// that was. A reader of the directory counts the archive and leaves out the
+// files that it names; so the moment at which a file's counts change over from
+// the one to the other is the moment at which the archive gets its name.
+//
+// An archive does not change once it was made; goroutines may share it.
+type Archive struct {
+	// ID is random and new with every generation: inode numbers come again.
+	ID         mmapstore.ID
+	Generation uint64
+
+	Schema  mmapstore.Schema // with SumWords 2
+	Words   []uint64
+	History History
+
+	// Absorbed are the files that the archive holds. Entries stay for a while
+	// after the file has gone, so that a reader which still has the file open
+	// can tell "absorbed" from "removed by somebody else".
+	Absorbed []Absorbed
+	// Horizon is the generation since which Absorbed is complete.
+	Horizon uint64
+}
+
+// Absorbed is a file whose counts an archive holds.
+type Absorbed struct {
+	ID         mmapstore.ID
+	Generation uint64 // of the archive that took it in
+	At         int64  // when, Unix nanoseconds
+}
+
+// NewArchive is the archive of a directory where nobody has died yet.
+func NewArchive() *Archive {
+	return &Archive{Schema: mmapstore.Schema{SumWords: archiveSumWords}}
+}
+
+// archiveSumWords: sums are kept unrounded, as two floats.
+const archiveSumWords = 2
+
+// Holds reports whether the archive holds the file's counts.
+func (a *Archive) Holds(id mmapstore.ID) bool {
+	for i := range a.Absorbed {
+		if a.Absorbed[i].ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// AbsorbedIDs is the set of the files that the archive holds.
+func (a *Archive) AbsorbedIDs() map[mmapstore.ID]bool {
+	ids := make(map[mmapstore.ID]bool, len(a.Absorbed))
+	for i := range a.Absorbed {
+		ids[a.Absorbed[i].ID] = true
+	}
+	return ids
+}
+
+// Source is the archive as a contributor to a merge, with its name for messages
+// and the labels of its directory.
+func (a *Archive) Source(name string, labels []mmapstore.Label) Source {
+	return &archiveSource{a: a, meta: Meta{
+		ID: a.ID, Name: name, State: mmapstore.Dead, Labels: labels,
+	}}
+}
+
+type archiveSource struct {
+	a    *Archive
+	meta Meta
+}
+
+func (s *archiveSource) Meta() Meta               { return s.meta }
+func (s *archiveSource) Schema() mmapstore.Schema { return s.a.Schema }
+func (s *archiveSource) History() *History        { return &s.a.History }
+
+func (s *archiveSource) Load(dst []uint64) error {
+	if len(dst) != len(s.a.Words) {
+		return fmt.Errorf("%s: %w", s.meta.Name, mmapstore.ErrMalformed)
+	}
+	copy(dst, s.a.Words)
+	return nil
+}
+
+func newID() (id mmapstore.ID) {
+	_, _ = rand.Read(id[:]) // never fails: see its documentation
+	return id
+}
+
+// Freeze reads a source once and for all. What is folded is then what was read,
+// and reading cannot fail any more.
+func Freeze(src Source) (Source, error) {
+	f := &frozen{Source: src, schema: src.Schema()}
+	f.words = make([]uint64, f.schema.Words)
+	if err := src.Load(f.words); err != nil {
+		return nil, fmt.Errorf("read %s: %w", src.Meta().Name, err)
+	}
+	return f, nil
+}
+
+type frozen struct {
+	Source
+	schema mmapstore.Schema
+	words  []uint64
+}
+
+func (f *frozen) Schema() mmapstore.Schema { return f.schema }
+
+func (f *frozen) Load(dst []uint64) error {
+	copy(dst, f.words)
+	return nil
+}
+
+// Expires reports whether time alone would change the archive: a fold now would
+// drop gauges of the dead, or ids.
+func (a *Archive) Expires(o FoldOptions) bool {
+	o.setDefaults()
+	now := o.Now().UnixNano()
+	for _, past := range a.History.Series {
+		if past.Died != 0 && now-past.Died > int64(o.DeadGauges) {
+			return true
+		}
+	}
+	for _, e := range a.Absorbed {
+		if now-e.At > int64(o.KeepIDs) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,267 @@
+package aggregate
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// FoldOptions are the limits of an archive. The zero value works.
+type FoldOptions struct {
+	// DeadGauges is how long the per-process gauges of the dead are kept.
+	// Default 10 minutes.
+	DeadGauges time.Duration
+	// MaxDeadGauges is how many of them. Default 1,000.
+	MaxDeadGauges int
+	// KeepIDs is how long an absorbed id stays listed. Default 10 minutes.
+	KeepIDs time.Duration
+	// Now gives the time of day. Default time.Now.
+	Now func() time.Time
+}
+
+func (o *FoldOptions) setDefaults() {
+	o.DeadGauges = cmp.Or(o.DeadGauges, 10*time.Minute)
+	o.MaxDeadGauges = cmp.Or(o.MaxDeadGauges, 1000)
+	o.KeepIDs = cmp.Or(o.KeepIDs, 10*time.Minute)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
+// maxKeptIDs bounds the list of absorbed files that are gone.
+const maxKeptIDs = 1 << 16
+
+// Fold makes the successor of an archive: with it, the counts of the sources
+// that absorb names are held by the archive, and the series that no live
+// process shows any more, after somebody deleted them, are forgotten.
+//
+// sources are all that a merge of the directory would take, apart from the
+// archive itself. Those to absorb must be dead and have been probed before they
+// are loaded. If one of these cannot be loaded, Fold fails. changed is false if
+// the successor says nothing new.
+func Fold(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o FoldOptions) (next *Archive, changed bool, err error) {
+	o.setDefaults()
+	f := newFolder(old, absorb, o)
+	f.m.accumulate(append(slices.Clone(sources), old.Source("archive", nil)))
+	for id, err := range f.m.failed {
+		if f.m.folds[id] {
+			return nil, false, err
+		}
+	}
+	f.foldFamilies()
+	f.carryForgets()
+	expired := f.carryIDs(sources)
+	changed = len(absorb) > 0 || expired || f.dropped || f.forgot
+	return f.next, changed, nil
+}
+
+// folder is the state of one Fold.
+type folder struct {
+	o    FoldOptions
+	now  int64
+	old  *Archive
+	next *Archive
+	m    *Merger
+	// dropped: series of the old archive are not in the new one; forgot: a
+	// source's share is forgotten that was not before.
+	dropped, forgot bool
+}
+
+func newFolder(old *Archive, absorb map[mmapstore.ID]bool, o FoldOptions) *folder {
+	m := NewMerger(o.Now)
+	m.folding = true
+	m.folds = map[mmapstore.ID]bool{old.ID: true}
+	for id := range absorb {
+		m.folds[id] = true
+	}
+	next := NewArchive()
+	next.ID, next.Generation, next.Horizon = newID(), old.Generation+1, old.Horizon
+	next.Absorbed = slices.Clone(old.Absorbed)
+	f := &folder{o: o, now: o.Now().UnixNano(), old: old, next: next, m: m}
+	for id := range absorb {
+		next.Absorbed = append(next.Absorbed, Absorbed{id, next.Generation, f.now})
+	}
+	slices.SortFunc(next.Absorbed, func(a, b Absorbed) int { // absorb is a map: order it
+		return cmp.Or(cmp.Compare(a.Generation, b.Generation), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	return f
+}
+
+func (f *folder) foldFamilies() {
+	for _, g := range f.m.sortedGroups() {
+		slices.SortFunc(g.variants, func(a, b *variant) int {
+			return cmp.Or(cmp.Compare(a.typ, b.typ), cmp.Compare(a.mode, b.mode))
+		})
+		for _, v := range g.variants {
+			if v.newest != unborn {
+				f.foldVariant(v)
+			}
+		}
+	}
+}
+
+// foldVariant writes a family and its series. The family stays even without
+// series: whom a conflict favours must not depend on what was archived.
+func (f *folder) foldVariant(v *variant) {
+	f.next.History.Families = append(f.next.History.Families, v.newest)
+	f.addFamily(v, nil)
+	for _, s := range f.kept(v) {
+		family := len(f.next.Schema.Families) - 1
+		if v.typ == mmapstore.Histogram && !slices.Equal(f.next.Schema.Families[family].Bounds, s.bounds) {
+			f.next.History.Families = append(f.next.History.Families, v.newest)
+			f.addFamily(v, s.bounds)
+			family++
+		}
+		f.addSeries(family, s)
+	}
+}
+
+func (f *folder) addFamily(v *variant, bounds []float64) {
+	f.next.Schema.Families = append(f.next.Schema.Families, mmapstore.Family{
+		Name: v.name, Help: v.help, Unit: v.unit, Type: v.typ, Mode: v.mode, Bounds: bounds,
+	})
+}
+
+// kept is the series of a variant that the archive goes on holding.
+func (f *folder) kept(v *variant) []*series {
+	if v.mode.Live() {
+		return nil
+	}
+	kept := make([]*series, 0, len(v.order))
+	for _, s := range v.order {
+		switch {
+		case s.life.contributors == 0 || s.empty():
+		case s.life.hidden() || f.outlived(s):
+			f.dropped = true
+		default:
+			kept = append(kept, s)
+		}
+	}
+	if v.mode.PerProcess() && len(kept) > f.o.MaxDeadGauges {
+		slices.SortStableFunc(kept, func(a, b *series) int { return cmp.Compare(f.died(b), f.died(a)) })
+		kept = kept[:f.o.MaxDeadGauges]
+	}
+	if v.typ == mmapstore.Histogram { // series of the same bounds share a family
+		slices.SortStableFunc(kept, func(a, b *series) int { return slices.Compare(a.bounds, b.bounds) })
+	}
+	return kept
+}
+
+// empty: a gauge that holds neither a value nor the memory of a deletion.
+func (s *series) empty() bool {
+	return !s.family.typ.Cumulative() && s.life.past.Deleted == 0 &&
+		!s.gauge.set && !s.family.mode.PerProcess()
+}
+
+// outlived: a per-process gauge that has been dead for long enough.
+func (f *folder) outlived(s *series) bool {
+	return s.family.mode.PerProcess() && f.now-f.died(s) > int64(f.o.DeadGauges)
+}
+
+// died is when the process of a gauge died, which is now if it was not
+// archived before.
+func (f *folder) died(s *series) int64 { return cmp.Or(s.life.past.Died, f.now) }
+
+func (f *folder) addSeries(family int, s *series) {
+	a := f.next
+	past := s.life.past
+	created := s.life.createdTime()
+	if s.family.mode.PerProcess() {
+		past.Died = f.died(s)
+		created = s.gauge.at // the birth by which a younger process replaces it
+	}
+	a.Schema.Series = append(a.Schema.Series, mmapstore.Series{
+		Family: family, Labels: s.labels, Created: created, Word: len(a.Words),
+	})
+	a.History.Series = append(a.History.Series, past)
+	a.Words = append(a.Words, s.words()...)
+	a.Schema.Words = len(a.Words)
+}
+
+// words is the series in the layout of an archive: see mmapstore.Schema.
+func (s *series) words() []uint64 {
+	hi, lo := s.sum.parts()
+	sums := []uint64{math.Float64bits(hi), math.Float64bits(lo)}
+	switch s.family.typ {
+	case mmapstore.Counter, mmapstore.Untyped:
+		return append([]uint64{s.count}, sums...)
+	case mmapstore.Histogram:
+		return append(sums, s.buckets...)
+	case mmapstore.Summary:
+		return append(sums, s.count)
+	}
+	value := s.gauge.value
+	if summed(s.family.mode) {
+		value = s.sum.value()
+	}
+	words := []uint64{0, math.Float64bits(value)}
+	if s.gauge.set {
+		words[0] = 1
+	}
+	if s.family.mode.Timed() {
+		words = append(words, uint64(s.gauge.at))
+	}
+	return words
+}
+
+// carryForgets writes down what counts no more of the sources that remain.
+func (f *folder) carryForgets() {
+	forgotten := make(map[mmapstore.ID][]Forgotten)
+	for id, c := range f.m.sources {
+		if f.m.folds[id] {
+			continue
+		}
+		for i := range c.targets {
+			if entry, ok := f.forgottenShare(c, i); ok {
+				forgotten[id] = append(forgotten[id], entry)
+			}
+		}
+	}
+	if len(forgotten) > 0 {
+		f.next.History.Forgotten = forgotten
+	}
+}
+
+func (f *folder) forgottenShare(c *compiled, i int) (Forgotten, bool) {
+	s := c.targets[i].series
+	known := f.m.forgets[c.meta.ID][i]
+	generation := c.lifeOf(i).generation
+	if s == nil || !s.life.hidden() || known != nil && known.Generation >= generation {
+		if known == nil {
+			return Forgotten{}, false
+		}
+		return *known, true
+	}
+	f.forgot = true
+	entry := Forgotten{Series: i, Generation: generation}
+	if s.family.typ.Cumulative() {
+		from := &c.schema.Series[i]
+		n := c.schema.Families[from.Family].WordCount(c.schema.SumWords)
+		entry.Words = slices.Clone(c.words[from.Word : from.Word+n])
+	}
+	return entry, true
+}
+
+// carryIDs drops the ids of files that have been gone for long enough, and
+// reports whether there were any.
+func (f *folder) carryIDs(sources []Source) bool {
+	present := make(map[mmapstore.ID]bool, len(sources))
+	for _, src := range sources {
+		present[src.Meta().ID] = true
+	}
+	a := f.next
+	excess := len(a.Absorbed) - maxKeptIDs
+	before := len(a.Absorbed)
+	a.Absorbed = slices.DeleteFunc(a.Absorbed, func(e Absorbed) bool {
+		if e.Generation == a.Generation || present[e.ID] || f.now-e.At <= int64(f.o.KeepIDs) && excess <= 0 {
+			return false
+		}
+		excess--
+		a.Horizon = max(a.Horizon, e.Generation+1)
+		return true
+	})
+	return len(a.Absorbed) < before
+}

@@ -1,0 +1,67 @@
+package aggregate
+
+import (
+	"math"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// gauge is a gauge's value, or the merge of several so far.
+type gauge struct {
+	present bool // there was a contributor at all
+	set     bool // some contributor was ever set
+	value   float64
+	at      int64 // latest: time of the set; all: birth of the contributor
+	live    bool  // all: the contributor lives
+}
+
+// fold takes one contributor into the merge, by the law of the mode. Every law
+// is associative and commutative, so neither order nor earlier folding shows.
+// Sums are not here: they go to the unrounded sum of the series.
+func (g *gauge) fold(mode mmapstore.Mode, c gauge) {
+	defer func() { g.present = true }()
+	if mode.PerProcess() {
+		if !g.present || c.replaces(g) {
+			*g = c
+		}
+		return
+	}
+	if !c.set {
+		return // never set: no part in max, min or latest
+	}
+	if !g.set || better(mode, c, *g) {
+		g.set, g.value, g.at = true, c.value, c.at
+	}
+}
+
+// replaces decides between two gauges of one process identity: the living
+// before the dead, then the younger, then by value so that order cannot show.
+func (g *gauge) replaces(old *gauge) bool {
+	switch {
+	case g.live != old.live:
+		return g.live
+	case g.at != old.at:
+		return g.at > old.at
+	default:
+		return greater(g.value, old.value)
+	}
+}
+
+func better(mode mmapstore.Mode, c, g gauge) bool {
+	switch mode {
+	case mmapstore.Latest, mmapstore.LiveLatest:
+		return c.at > g.at || c.at == g.at && greater(c.value, g.value)
+	case mmapstore.Min, mmapstore.LiveMin:
+		return math.IsNaN(g.value) || c.value < g.value
+	default:
+		return greater(c.value, g.value)
+	}
+}
+
+// greater orders floats with NaN below all.
+func greater(a, b float64) bool {
+	return a > b || math.IsNaN(b) && !math.IsNaN(a)
+}
+
+// summed reports whether the mode adds gauges up.
+func summed(mode mmapstore.Mode) bool { return mode == mmapstore.Sum || mode == mmapstore.LiveSum }

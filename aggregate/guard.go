@@ -1,0 +1,52 @@
+package aggregate
+
+import "math"
+
+// shown is what a series last exposed. It is the last guard of the promise that
+// nothing exposed goes down: sums are exact, but what a damaged or vanished
+// source costs must not look like a counter reset, after which Prometheus would
+// count everything again.
+type shown struct {
+	any     bool
+	value   float64
+	count   uint64
+	buckets []uint64 // cumulative
+}
+
+// rounding is how much of a sum may be the last bits of an addition.
+const rounding = 1e-12
+
+// holdValue returns the value to expose for a counter.
+func (g *shown) holdValue(v float64) float64 {
+	if g.any && v < g.value {
+		return g.value
+	}
+	g.value, g.any = v, true
+	return v
+}
+
+// holdSum returns the value to expose for a sum of observations. These may be
+// negative, so only what can be rounding is held.
+func (g *shown) holdSum(v float64) float64 {
+	if g.any && v < g.value && g.value-v <= rounding*math.Abs(g.value) {
+		return g.value
+	}
+	g.value, g.any = v, true
+	return v
+}
+
+func (g *shown) holdCount(n uint64) uint64 {
+	g.count = max(g.count, n)
+	return g.count
+}
+
+// holdBuckets raises cumulative counts to what was exposed before.
+func (g *shown) holdBuckets(cumulative []uint64) {
+	if len(g.buckets) != len(cumulative) {
+		g.buckets = make([]uint64, len(cumulative))
+	}
+	for i, n := range cumulative {
+		g.buckets[i] = max(g.buckets[i], n)
+		cumulative[i] = g.buckets[i]
+	}
+}

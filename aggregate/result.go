@@ -1,0 +1,152 @@
+package aggregate
+
+import (
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// Result is one merge.
+type Result struct {
+	// Families, sorted by name, their metrics sorted by labels. They belong to
+	// the caller.
+	Families []*dto.MetricFamily
+	// Series is the number of metrics in Families.
+	Series int
+	// Conflicts names the families about which sources disagree.
+	Conflicts []Conflict
+	// Invalid is the number of values that were left out because no process
+	// can have counted them: negative or non-finite counters.
+	Invalid int
+}
+
+func (m *Merger) result() *Result {
+	r := &Result{Invalid: m.invalid, Conflicts: m.conflicts()}
+	clashing := m.clashes(r)
+	for _, g := range m.sortedGroups() {
+		if clashing[g] {
+			continue
+		}
+		if f := m.exposeFamily(g.shown); f != nil {
+			r.Families = append(r.Families, f)
+			r.Series += len(f.Metric)
+		}
+	}
+	return r
+}
+
+// exposeFamily is nil for a family without a series to show.
+func (m *Merger) exposeFamily(v *variant) *dto.MetricFamily {
+	f := &dto.MetricFamily{Name: &v.name, Help: &v.help, Type: dtoType(v.typ).Enum()}
+	if v.unit != "" {
+		f.Unit = &v.unit
+	}
+	for _, s := range v.order {
+		if metric := s.expose(); metric != nil {
+			f.Metric = append(f.Metric, metric)
+		}
+	}
+	if len(f.Metric) == 0 {
+		return nil
+	}
+	return f
+}
+
+func dtoType(t mmapstore.Type) dto.MetricType {
+	switch t {
+	case mmapstore.Counter:
+		return dto.MetricType_COUNTER
+	case mmapstore.Histogram:
+		return dto.MetricType_HISTOGRAM
+	case mmapstore.Summary:
+		return dto.MetricType_SUMMARY
+	case mmapstore.Untyped:
+		return dto.MetricType_UNTYPED
+	default: // the exposition formats know info and stateset as gauges
+		return dto.MetricType_GAUGE
+	}
+}
+
+// expose is nil for a series that is not to be seen now.
+func (s *series) expose() *dto.Metric {
+	if s.life.contributors == 0 || s.life.hidden() {
+		s.shown = shown{} // when it returns it may start from zero
+		return nil
+	}
+	metric := &dto.Metric{}
+	switch s.family.typ {
+	case mmapstore.Counter:
+		v := s.shown.holdValue(s.value())
+		metric.Counter = &dto.Counter{Value: &v, CreatedTimestamp: s.createdTimestamp()}
+	case mmapstore.Untyped:
+		v := s.value()
+		metric.Untyped = &dto.Untyped{Value: &v}
+	case mmapstore.Histogram:
+		metric.Histogram = s.exposeHistogram()
+	case mmapstore.Summary:
+		count, sum := s.shown.holdCount(s.count), s.shown.holdSum(s.sum.value())
+		metric.Summary = &dto.Summary{SampleCount: &count, SampleSum: &sum, CreatedTimestamp: s.createdTimestamp()}
+	default:
+		v, ok := s.exposeGauge()
+		if !ok {
+			return nil
+		}
+		metric.Gauge = &dto.Gauge{Value: &v}
+	}
+	metric.Label = labelPairs(s.labels)
+	return metric
+}
+
+// exposeGauge reports false where no process has set the gauge, and the mode
+// takes only those that did.
+func (s *series) exposeGauge() (value float64, ok bool) {
+	switch mode := s.family.mode; {
+	case summed(mode):
+		return s.sum.value(), s.gauge.present
+	case mode.PerProcess():
+		return s.gauge.value, s.gauge.present
+	default:
+		return s.gauge.value, s.gauge.set
+	}
+}
+
+func (s *series) exposeHistogram() *dto.Histogram {
+	cumulative := make([]uint64, len(s.buckets))
+	var total uint64
+	for i, n := range s.buckets {
+		total = addCapped(total, n)
+		cumulative[i] = total
+	}
+	s.shown.holdBuckets(cumulative)
+	h := &dto.Histogram{
+		SampleCount:      &cumulative[len(s.bounds)],
+		CreatedTimestamp: s.createdTimestamp(),
+		Bucket:           make([]*dto.Bucket, len(s.bounds)),
+	}
+	sum := s.shown.holdSum(s.sum.value())
+	h.SampleSum = &sum
+	for i := range s.bounds {
+		bound := s.bounds[i]
+		h.Bucket[i] = &dto.Bucket{UpperBound: &bound, CumulativeCount: &cumulative[i]}
+	}
+	return h
+}
+
+func (s *series) createdTimestamp() *timestamppb.Timestamp {
+	at := s.life.createdTime()
+	if at == 0 {
+		return nil
+	}
+	return timestamppb.New(time.Unix(0, at))
+}
+
+func labelPairs(labels mmapstore.Labels) []*dto.LabelPair {
+	var pairs []*dto.LabelPair
+	for name, value := range labels.All() {
+		pairs = append(pairs, &dto.LabelPair{Name: &name, Value: &value})
+	}
+	return pairs
+}

@@ -1,0 +1,160 @@
+package aggregate
+
+import (
+	"math"
+	"slices"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// series is one merged series and, during a merge, its accumulators. It lives
+// as long as some source contributes to it.
+type series struct {
+	labels mmapstore.Labels
+	family *variant
+	stamp  uint64 // the merge in which a source last contributed
+
+	// Accumulators of the present merge.
+	count   uint64   // counter: whole part; summary: count
+	buckets []uint64 // histogram, not cumulative; one more than bounds
+	sum     sum      // counter: float part; histogram and summary: sum; gauge sum
+	gauge   gauge
+	life    life
+
+	// bounds is the union of the contributors' bucket bounds; version changes
+	// with it, so that compiled bucket indexes are made anew.
+	bounds  []float64
+	version int
+	// shown is the highest that was ever exposed: see guard.
+	shown shown
+	// mixed: contributors have different bounds.
+	mixed bool
+}
+
+func (s *series) reset() {
+	s.count, s.sum, s.gauge, s.life = 0, sum{}, gauge{}, life{}
+	clear(s.buckets)
+}
+
+// life tells whether a series is to be seen, and since when. Times are Unix
+// nanoseconds.
+type life struct {
+	contributors int
+	created      int64 // earliest beginning of a contribution, if all told theirs
+	unknown      bool  // a contributor did not tell
+	live         bool  // a live process shows the series
+	newest       int64 // latest birth among the dead contributions that were not deleted
+	deleted      int64 // latest deletion that has not taken effect
+	past         Past  // of the contributors alone: what a fold writes down
+}
+
+// note takes notice of a source that has the series, whether or not its values
+// are wanted.
+func (l *life) note(past Past, dead bool) {
+	l.deleted = max(l.deleted, past.Deleted)
+	if dead {
+		l.newest = max(l.newest, past.Newest)
+	} else if past.Newest > 0 {
+		l.live = true
+	}
+}
+
+// contribute takes notice of a source whose values are wanted.
+func (l *life) contribute(created int64, past Past) {
+	l.contributors++
+	l.past.Newest = max(l.past.Newest, past.Newest)
+	l.past.Deleted = max(l.past.Deleted, past.Deleted)
+	l.past.Died = max(l.past.Died, past.Died)
+	if created == 0 {
+		l.unknown = true
+	} else if l.created == 0 || created < l.created {
+		l.created = created
+	}
+}
+
+// merge takes in the life of the same series in another variant.
+func (l *life) merge(o *life) {
+	l.contributors += o.contributors
+	l.live = l.live || o.live
+	l.newest = max(l.newest, o.newest)
+	l.deleted = max(l.deleted, o.deleted)
+}
+
+// createdTime is 0 unless every contributor told when it began.
+func (l *life) createdTime() int64 {
+	if l.unknown {
+		return 0
+	}
+	return l.created
+}
+
+// hidden: somebody deleted the series, no live process shows it, and no dead
+// one began it after the deletion. It then leaves altogether, with all that
+// dead processes ever counted in it.
+func (l *life) hidden() bool {
+	return l.deleted > 0 && !l.live && l.newest <= l.deleted
+}
+
+// widen makes room for a contributor's bounds.
+func (s *series) widen(bounds []float64) {
+	if s.buckets != nil && slices.Equal(s.bounds, bounds) {
+		return
+	}
+	s.mixed = s.buckets != nil
+	union := append(slices.Clone(s.bounds), bounds...)
+	slices.Sort(union)
+	union = slices.Compact(union)
+	if s.buckets != nil && (len(union) == len(s.bounds) || len(union) > mmapstore.MaxBounds) {
+		return
+	}
+	s.bounds = union
+	s.buckets = make([]uint64, len(union)+1)
+	s.version++
+	s.shown.buckets = nil // the guard begins anew with the new buckets
+}
+
+// bucketIndexes says where a contributor's buckets go, nil if just where they
+// are. A bound for which there was no room goes with the next larger one.
+func (s *series) bucketIndexes(bounds []float64) []int {
+	if slices.Equal(bounds, s.bounds) {
+		return nil
+	}
+	to := make([]int, len(bounds)+1)
+	for i, bound := range bounds {
+		to[i], _ = slices.BinarySearch(s.bounds, bound)
+	}
+	to[len(bounds)] = len(s.bounds)
+	return to
+}
+
+// addCapped adds counts that cannot overflow but by damage or malice; then they
+// stay at the top, since a count must not go down.
+func addCapped(a, b uint64) uint64 {
+	if a+b < a {
+		return math.MaxUint64
+	}
+	return a + b
+}
+
+// value is the counter's value, rounded once.
+func (s *series) value() float64 {
+	total := s.sum
+	total.addInt(s.count)
+	return total.value()
+}
+
+// addCount adds to the whole part of a counter. What overflows is carried into
+// the float part, which holds 2^64 exactly.
+func (s *series) addCount(n uint64) {
+	s.count += n
+	if s.count < n {
+		s.sum.add(1 << 64)
+	}
+}
+
+func (s *series) subtractCount(n uint64) {
+	if s.count < n {
+		s.sum.add(-(1 << 64))
+	}
+	s.count -= n
+}

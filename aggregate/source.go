@@ -1,0 +1,66 @@
+package aggregate
+
+import "github.com/promfold/promfold/mmapstore"
+
+// Source is one contributor to a merge. A merge calls its methods from one
+// goroutine.
+type Source interface {
+	// Meta tells who the source is. Only State may change between calls.
+	Meta() Meta
+	// Schema lists families and series. It is append-only: see mmapstore.Schema.
+	Schema() mmapstore.Schema
+	// Load fills dst, of the length Schema().Words, with the values of the
+	// moment. After an error dst holds anything, and the merge goes on with the
+	// values of the last Load that worked.
+	Load(dst []uint64) error
+	// History is what an archive knows beyond the values, nil for a process.
+	History() *History
+}
+
+// Meta tells about a source what its series do not.
+type Meta struct {
+	// ID tells sources apart, over all scans: two with one ID count once.
+	ID mmapstore.ID
+	// Name is for messages: the path of a file, as a rule.
+	Name string
+	// Identity is the value of the label pid. The caller sees to it that
+	// sources which live at the same time have different ones.
+	Identity string
+	// Created is the birth of the source in Unix nanoseconds. Where sources
+	// disagree about a family, the newest is right.
+	Created int64
+	// State of the process. CannotTell counts as alive.
+	State mmapstore.State
+	// Labels are added to every series of the source.
+	Labels []mmapstore.Label
+}
+
+func (m *Meta) dead() bool { return m.State == mmapstore.Dead }
+
+// History is what an archive, or another source that stands for many, carries
+// beside its values.
+type History struct {
+	// Families: by index of the family, the newest birth of a contributor.
+	Families []int64
+	// Series: by index of the series.
+	Series []Past
+	// Forgotten: by source, what of it counts no more.
+	Forgotten map[mmapstore.ID][]Forgotten
+}
+
+// Past tells how the contributors of an archived series lived. Times are Unix
+// nanoseconds, 0 where there was none.
+type Past struct {
+	Newest  int64 // latest birth of a contribution that was not deleted
+	Deleted int64 // latest deletion that has not taken effect yet
+	Died    int64 // when the series of a per-process gauge was archived
+}
+
+// Forgotten is the share of a source in a series that left the exposition
+// altogether, after its last live process had deleted it. The source's file
+// still holds the share; what it counts beyond it, in a later life, is new.
+type Forgotten struct {
+	Series     int      // index in the source's schema
+	Generation uint64   // the life that was forgotten: see mmapstore.Tombstone
+	Words      []uint64 // the forgotten values; nil for gauges, which start afresh
+}

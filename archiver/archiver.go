@@ -1,0 +1,143 @@
+//go:build unix
+
+package archiver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/directory"
+)
+
+// Options are the choices of New. The zero value works.
+type Options struct {
+	// Interval is the time between rounds. Default 5 s. Changes in the
+	// directory start one earlier.
+	Interval time.Duration
+	// Fold are the limits of the archive.
+	Fold aggregate.FoldOptions
+	// Logger hears of takeovers and failures. Default: nobody.
+	Logger *slog.Logger
+
+	// step is called at each step of a commit, for tests that kill.
+	step func(Step)
+}
+
+// Stats is what an archiver did since New.
+type Stats struct {
+	Active    bool   // this archiver holds the directory; otherwise it stands by
+	Commits   uint64 // archives written
+	Absorbed  uint64 // files folded and removed
+	Swept     uint64 // temporary files of processes that died at birth
+	Failures  uint64 // rounds that failed
+	SetAside  uint64 // damaged files and archives that were renamed
+	LastRound time.Time
+}
+
+// Archiver archives one directory. Its methods may be called by several
+// goroutines; rounds run one at a time.
+type Archiver struct {
+	d *directory.Directory
+	o Options
+
+	round sync.Mutex // held during a round; taken before mu
+
+	mu    sync.Mutex // guards what follows
+	stats Stats
+}
+
+// New makes an archiver of the directory, which an exporter may share. It does
+// nothing before Run or Once.
+func New(d *directory.Directory, o Options) *Archiver {
+	o.Interval = cmp.Or(o.Interval, 5*time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.step == nil {
+		o.step = func(Step) {}
+	}
+	o.Logger = o.Logger.With("dir", d.Path())
+	return &Archiver{d: d, o: o}
+}
+
+// Stats is a snapshot.
+func (a *Archiver) Stats() Stats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stats
+}
+
+func (a *Archiver) note(change func(*Stats)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	change(&a.stats)
+}
+
+// Run archives the directory at path until ctx ends: New and Archiver.Run for a
+// program that has no Directory of its own.
+func Run(ctx context.Context, path string, o Options) error {
+	d := directory.New(path, directory.Options{Archiving: true})
+	defer d.Close()
+	return New(d, o).Run(ctx)
+}
+
+// Run archives until ctx ends, standing by while another archiver has the
+// directory and waiting while there is no directory. What goes wrong in a round
+// is logged and tried again in the next. Run returns nil when ctx has ended.
+func (a *Archiver) Run(ctx context.Context) error {
+	w := newWaker(a.d.Path())
+	defer w.close()
+	for ctx.Err() == nil {
+		if err := a.hold(ctx, w); err != nil && ctx.Err() == nil {
+			a.o.Logger.Warn("Cannot archive, will try again", "err", err)
+			a.note(func(s *Stats) { s.Failures++ })
+		}
+		w.wait(ctx, a.o.Interval)
+	}
+	return nil
+}
+
+// hold takes the directory and archives for as long as it is the same one.
+func (a *Archiver) hold(ctx context.Context, w *waker) error {
+	lock, err := directory.LockDir(ctx, a.d.Path(), false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // its creator may come later
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	a.note(func(s *Stats) { s.Active = true })
+	defer a.note(func(s *Stats) { s.Active = false })
+	a.o.Logger.Info("Archiving")
+	for ctx.Err() == nil && lock.Covers(a.d.Path()) {
+		w.watch()
+		if err := a.runRound(ctx); err != nil && ctx.Err() == nil {
+			a.o.Logger.Warn("Round failed, nothing is lost", "err", err)
+			a.note(func(s *Stats) { s.Failures++ })
+		}
+		w.wait(ctx, a.o.Interval)
+	}
+	return nil
+}
+
+// Once runs one round, waiting for another archiver to let go of the directory
+// until ctx ends. If this Archiver is running, its lock serves.
+func (a *Archiver) Once(ctx context.Context) error {
+	if a.Stats().Active {
+		return a.runRound(ctx)
+	}
+	lock, err := directory.LockDir(ctx, a.d.Path(), false)
+	if err != nil {
+		return fmt.Errorf("archive %s: %w", a.d.Path(), err)
+	}
+	defer lock.Unlock()
+	return a.runRound(ctx)
+}

@@ -1,0 +1,85 @@
+//go:build unix
+
+package archiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/directory"
+)
+
+// commit writes the archive into the spare and puts it in the place of the old
+// one, which becomes the next spare. So the space and the inode of the next
+// commit are always there: a directory that is full is the usual patient.
+func (a *Archiver) commit(next *aggregate.Archive) error {
+	lock, err := a.lockCommit()
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	spare := filepath.Join(a.d.HiddenDir(), directory.SpareName)
+	if err := a.writeSpare(spare, next.Encode()); err != nil {
+		return fmt.Errorf("write the archive: %w", err)
+	}
+	a.o.step(StepSynced)
+	if err := exchange(spare, a.d.ArchivePath()); err != nil {
+		return fmt.Errorf("put the archive in force: %w", err)
+	}
+	a.o.step(StepRenamed)
+	// From here on the commit stands, whatever fails.
+	if err := lock.Sync(); err != nil {
+		a.o.Logger.Warn("Cannot sync the archive's directory", "err", err)
+	}
+	a.o.step(StepDurable)
+	return nil
+}
+
+// commitWait bounds how long a commit lets readers finish that asked for quiet.
+const commitWait = 10 * time.Second
+
+// lockCommit keeps commits from scans that could not settle without.
+func (a *Archiver) lockCommit() (*directory.Lock, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
+	defer cancel()
+	return directory.LockDir(ctx, a.d.HiddenDir(), false)
+}
+
+// roomFor is how large the files are made, so that the archive can grow by a
+// good deal before it needs more space.
+func roomFor(n int) int64 {
+	const unit = 16 << 10
+	return (int64(n) + int64(n)/2 + unit) / unit * unit
+}
+
+// writeSpare fills the spare, making it if need be. Where there is no room to
+// grow, what fits will do.
+func (a *Archiver) writeSpare(path string, b []byte) (err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o640)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", path)
+	}
+	if st.Size() < int64(len(b)) {
+		_ = reserve(f, roomFor(len(b))) // for the next commit; this one is written below
+	}
+	if _, err := f.WriteAt(b, 0); err != nil {
+		return err
+	}
+	a.o.step(StepWritten)
+	return f.Sync()
+}

@@ -1,0 +1,200 @@
+//go:build unix
+
+package archiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// runRound finds the dead, folds them and sweeps. The caller holds the lock on
+// the directory.
+func (a *Archiver) runRound(ctx context.Context) error {
+	a.round.Lock()
+	defer a.round.Unlock()
+	defer a.note(func(s *Stats) { s.LastRound = time.Now() })
+	v, err := a.d.Scan(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	if v.Missing {
+		return nil
+	}
+	if err := a.makeHidden(); err != nil {
+		return err
+	}
+	if err := a.handleArchiveError(v); err != nil {
+		return err
+	}
+	err = a.fold(ctx, v)
+	return errors.Join(err, a.unlink(v.Absorbed), a.sweep(v.Unborn))
+}
+
+// makeHidden makes the directory for archive and spare. The application owns
+// the main directory, so its mode is the example.
+func (a *Archiver) makeHidden() error {
+	info, err := os.Stat(a.d.Path())
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(a.d.HiddenDir(), info.Mode().Perm()); err != nil {
+		return fmt.Errorf("make the archive's directory: %w", err)
+	}
+	return nil
+}
+
+// handleArchiveError decides what a round may do beside an archive that cannot
+// be read. One that is damaged is set aside, and the next commit writes what we
+// know of it. One of a newer version is left alone, and so is everything else.
+func (a *Archiver) handleArchiveError(v *directory.View) error {
+	switch err := v.ArchiveErr; {
+	case err == nil || errors.Is(err, fs.ErrNotExist):
+		return nil
+	case directory.Damaged(err):
+		a.o.Logger.Error("The archive is damaged and is set aside", "err", err)
+		return a.setAside(a.d.ArchivePath())
+	default:
+		return fmt.Errorf("standing by: %w", err)
+	}
+}
+
+// setAside renames a damaged file, so that it is in nobody's way and can be
+// looked into.
+func (a *Archiver) setAside(path string) error {
+	name := strings.TrimPrefix(filepath.Base(path), directory.DamagedPrefix)
+	err := os.Rename(path, filepath.Join(a.d.HiddenDir(), directory.DamagedPrefix+name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("set a damaged file aside: %w", err)
+	}
+	a.note(func(s *Stats) { s.SetAside++ })
+	return nil
+}
+
+// fold archives what is dead in the view.
+func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
+	sources, absorb := a.chooseDead(v)
+	if len(absorb) == 0 && v.ArchiveOnDisk && !a.mayForget(v) {
+		return nil
+	}
+	next, changed, err := aggregate.Fold(v.Archive, sources, absorb, a.o.Fold)
+	if err != nil {
+		return fmt.Errorf("fold: %w", err)
+	}
+	// An archive that others removed or damaged is written again from memory.
+	lost := !v.ArchiveOnDisk && v.Archive.Generation > 0
+	if !changed && !lost || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	a.o.step(StepFolded)
+	if err := a.commit(next); err != nil {
+		return err
+	}
+	a.note(func(s *Stats) { s.Commits++ })
+	err = a.unlinkAbsorbed(v, absorb)
+	a.o.step(StepCommitted)
+	return err
+}
+
+// chooseDead freezes the values of the dead, so that what is folded is what was
+// read, and names whom to absorb. Files that cannot be read wait.
+func (a *Archiver) chooseDead(v *directory.View) ([]aggregate.Source, map[mmapstore.ID]bool) {
+	sources := make([]aggregate.Source, 0, len(v.Files))
+	absorb := make(map[mmapstore.ID]bool)
+	for _, f := range v.Files {
+		if f.Verdict().State != mmapstore.Dead {
+			sources = append(sources, f)
+			continue
+		}
+		frozen, err := aggregate.Freeze(f)
+		if err != nil {
+			a.o.Logger.Warn("Cannot read the file of a dead process, leaving it", "err", err)
+			sources = append(sources, f)
+			continue
+		}
+		sources = append(sources, frozen)
+		absorb[f.ID()] = true
+	}
+	return sources, absorb
+}
+
+// mayForget reports whether a fold could change the archive without a death:
+// series were deleted, gauges or ids may have outlived their time.
+func (a *Archiver) mayForget(v *directory.View) bool {
+	if v.Archive.Expires(a.o.Fold) {
+		return true
+	}
+	for _, f := range v.Files {
+		if len(f.Schema().Tombstones) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// unlinkAbsorbed removes what the archive holds now. A file that was damaged is
+// set aside instead: what could not be read of it may matter to somebody.
+func (a *Archiver) unlinkAbsorbed(v *directory.View, absorb map[mmapstore.ID]bool) error {
+	var errs []error
+	for _, f := range v.Files {
+		if !absorb[f.ID()] {
+			continue
+		}
+		a.note(func(s *Stats) { s.Absorbed++ })
+		switch {
+		case f.Orphan():
+		case f.Damage() != nil:
+			errs = append(errs, a.setAside(f.Path()))
+		default:
+			errs = append(errs, unlink(f.Path()))
+		}
+		a.o.step(StepUnlinked)
+	}
+	return errors.Join(errs...)
+}
+
+// unlink removes files that an earlier archiver absorbed and did not live to
+// remove.
+func (a *Archiver) unlink(paths []string) error {
+	var errs []error
+	for _, path := range paths {
+		errs = append(errs, unlink(path))
+	}
+	return errors.Join(errs...)
+}
+
+func unlink(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove an absorbed file: %w", err)
+	}
+	return nil
+}
+
+// unbornAge is how old a temporary file must be before it is an orphan of a
+// process that died at birth.
+const unbornAge = time.Minute
+
+func (a *Archiver) sweep(paths []string) error {
+	var errs []error
+	for _, path := range paths {
+		abandoned, err := mmapstore.Abandoned(path, unbornAge)
+		if err == nil && abandoned {
+			err = os.Remove(path)
+			a.note(func(s *Stats) { s.Swept++ })
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("sweep: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}

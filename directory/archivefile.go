@@ -1,0 +1,109 @@
+//go:build unix
+
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// maxArchiveSize bounds what a reader is ready to hold in memory.
+const maxArchiveSize = 1 << 30
+
+// ReadArchive reads the archive at path. fs.ErrNotExist alone means that there
+// is none. mmapstore's ErrChecksum, ErrTruncated, ErrMalformed and ErrNotNative
+// mean damage, ErrVersion and ErrByteOrder that another program made it.
+func ReadArchive(path string) (*aggregate.Archive, error) {
+	// While an archiver exchanges archive and spare, a reader may hold the file
+	// that has just become the spare and is being written again. Its name then
+	// leads elsewhere.
+	for try := 1; ; try++ {
+		a, err := readArchiveOnce(path)
+		if err == nil || !Damaged(err) || try == 3 {
+			return a, err
+		}
+	}
+}
+
+func readArchiveOnce(path string) (*aggregate.Archive, error) {
+	f, err := openArchive(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxArchiveSize))
+	if err != nil {
+		return nil, fmt.Errorf("read the archive: %w", err)
+	}
+	a, err := aggregate.DecodeArchive(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return a, nil
+}
+
+func openArchive(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, fmt.Errorf("%s: %w", path, mmapstore.ErrNotRegular)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, mmapstore.ErrNotRegular)
+	}
+	return f, nil
+}
+
+// Damaged reports whether the error of ReadArchive means that the archive is
+// beyond repair and may be set aside.
+func Damaged(err error) bool {
+	for _, kind := range []error{
+		mmapstore.ErrChecksum, mmapstore.ErrTruncated, mmapstore.ErrMalformed, mmapstore.ErrNotNative,
+		mmapstore.ErrNotRegular,
+	} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// stamp tells one generation of one archive from every other.
+type stamp struct {
+	generation uint64
+	id         mmapstore.ID
+}
+
+// readStamp is the cheap look at an archive: its header. The zero stamp means
+// that there is none.
+func readStamp(path string) (stamp, error) {
+	f, err := openArchive(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return stamp{}, nil
+	}
+	if err != nil {
+		return stamp{}, err
+	}
+	defer f.Close()
+	b := make([]byte, aggregate.ArchiveHeaderSize)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return stamp{}, fmt.Errorf("read the archive: %w", err)
+	}
+	generation, id, err := aggregate.DecodeArchiveHeader(b[:n])
+	if err != nil {
+		return stamp{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return stamp{generation, id}, nil
+}

@@ -1,0 +1,138 @@
+//go:build unix
+
+package directory
+
+import (
+	"bytes"
+	"cmp"
+	"sync"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// Options are the choices of New. The zero value works.
+type Options struct {
+	// ArchiveDir holds archive and spare. Default: .promfold in the directory.
+	ArchiveDir string
+	// Labels are added to every series of the directory.
+	Labels []mmapstore.Label
+	// Identities is shared by directories that are merged with each other.
+	// Default: one of its own.
+	Identities *Identities
+	// Archiving says that this process archives the directory as well. Files
+	// that others unlink are then kept until they are folded.
+	Archiving bool
+}
+
+// Directory follows one multiprocess directory, which need not exist yet and
+// may vanish and come back. Its methods may be called by several goroutines;
+// scans run one at a time. An exporter and an archiver in one process share a
+// Directory, so that each file is opened once.
+type Directory struct {
+	path string
+	o    Options
+
+	// mu guards what is known of the files, for the length of a scan.
+	mu      sync.Mutex
+	files   map[string]*tracked       // by path
+	orphans map[mmapstore.ID]*tracked // files that lost their name
+	archive *aggregate.Archive        // the last good one
+	stamp   stamp                     // of the last good one
+}
+
+// New makes a Directory of the path. Nothing is opened before the first Scan.
+func New(path string, o Options) *Directory {
+	if o.Identities == nil {
+		o.Identities = NewIdentities()
+	}
+	return &Directory{
+		path:    path,
+		o:       o,
+		files:   make(map[string]*tracked),
+		orphans: make(map[mmapstore.ID]*tracked),
+		archive: aggregate.NewArchive(),
+	}
+}
+
+// Path is the path of the directory.
+func (d *Directory) Path() string { return d.path }
+
+// Close lets go of all files. Views that are still in use stay readable until
+// they are closed.
+func (d *Directory) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.files {
+		d.drop(f)
+	}
+	for _, f := range d.orphans {
+		d.drop(f)
+	}
+	clear(d.files)
+	clear(d.orphans)
+	return nil
+}
+
+// drop lets go of a file that takes part no more.
+func (d *Directory) drop(f *tracked) {
+	d.o.Identities.Release(f.id())
+	f.release()
+}
+
+// Problem is a file that could not be used, or not in full.
+type Problem struct {
+	Path string
+	Err  error
+}
+
+// Reason is a bounded word for a label value: see mmapstore.Reason.
+func (p Problem) Reason() string { return mmapstore.Reason(p.Err) }
+
+// View is what one scan found: sources that count everything exactly once. It
+// keeps their files open until Close.
+type View struct {
+	// Missing: the directory does not exist (yet).
+	Missing bool
+	// Files are the processes, in order of birth.
+	Files []*File
+	// Archive is never nil.
+	Archive *aggregate.Archive
+	// ArchiveErr is why the archive on disk could not be read. Archive is then
+	// the last good one.
+	ArchiveErr error
+	// ArchiveOnDisk is false if there is no archive on disk, or none that is good.
+	ArchiveOnDisk bool
+	// Absorbed are the paths of files that the archive holds and that are still
+	// there.
+	Absorbed []string
+	// Unborn are the paths of temporary files.
+	Unborn []string
+	// Problems are the files that could not be used, or not in full.
+	Problems []Problem
+
+	labels      []mmapstore.Label
+	archivePath string
+}
+
+// Sources is what a merge takes: the processes and the archive.
+func (v *View) Sources() []aggregate.Source {
+	sources := make([]aggregate.Source, 0, len(v.Files)+1)
+	for _, f := range v.Files {
+		sources = append(sources, f)
+	}
+	return append(sources, v.Archive.Source(v.archivePath, v.labels))
+}
+
+// Close lets go of the files of the view.
+func (v *View) Close() {
+	for _, f := range v.Files {
+		f.file.release()
+	}
+	v.Files = nil
+}
+
+func byBirth(a, b *tracked) int {
+	ha, hb := a.reader.Header(), b.reader.Header()
+	return cmp.Or(ha.Created.Compare(hb.Created), bytes.Compare(ha.ID[:], hb.ID[:]))
+}

@@ -1,0 +1,27 @@
+package directory
+
+import "path/filepath"
+
+// Names inside of a multiprocess directory.
+const (
+	// HiddenName is the directory for what is promfold's own.
+	HiddenName = ".promfold"
+	// ArchiveName is the archive in it.
+	ArchiveName = "archive.pfa"
+	// SpareName is the file in which the next archive is written.
+	SpareName = "spare.pfa"
+	// DamagedPrefix begins the names of what was set aside.
+	DamagedPrefix = "damaged-"
+)
+
+// HiddenDir is where archive, spare and files set aside lie: as the options
+// say, or in the directory itself.
+func (d *Directory) HiddenDir() string {
+	if d.o.ArchiveDir != "" {
+		return d.o.ArchiveDir
+	}
+	return filepath.Join(d.path, HiddenName)
+}
+
+// ArchivePath is where the archive lies.
+func (d *Directory) ArchivePath() string { return filepath.Join(d.HiddenDir(), ArchiveName) }
