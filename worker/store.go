@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -34,7 +35,7 @@ type Store struct {
 	state     state
 	alone     bool // no directory was named: see showDefault
 	options   Options
-	writer    *mmapstore.Writer // in state filed
+	writer    writer // in state filed
 	families  map[*family]struct{}
 	files     map[string]*fileFamily // by family.key
 	native    map[string]int         // families by name, which snapshots leave alone
@@ -44,6 +45,16 @@ type Store struct {
 	dropped   uint64
 
 	upkeep upkeep
+}
+
+// writer is what a Store needs of a mmapstore.Writer; tests make it fail.
+type writer interface {
+	AddFamily(mmapstore.Family) (int, error)
+	AddSeries(family int, labels mmapstore.Labels, created time.Time) (mmapstore.Slot, error)
+	Delete(mmapstore.Slot) error
+	CountDropped()
+	Path() string
+	Close() error
 }
 
 // state is what a Store has come to. It only ever goes forward.
@@ -89,12 +100,10 @@ func (s *Store) open(dir string, opts []Option) error {
 		dir = envDir()
 	}
 	optErr := o.complete()
-	var w *mmapstore.Writer
+	var w writer
 	var err error
 	if dir != "" {
-		w, err = mmapstore.Create(dir, mmapstore.WriterOptions{
-			Identity: o.Identity, FileMode: o.FileMode, MaxSeries: o.MaxSeries,
-		})
+		w, err = create(dir, o)
 	}
 	s.sweep() // what was deleted before Open gets no place
 	if showErr := s.bind(o, w, dir == ""); err == nil {
@@ -110,6 +119,16 @@ func (s *Store) open(dir string, opts []Option) error {
 	return errors.Join(err, optErr)
 }
 
+func create(dir string, o Options) (writer, error) {
+	w, err := mmapstore.Create(dir, mmapstore.WriterOptions{
+		Identity: o.Identity, FileMode: o.FileMode, MaxSeries: o.MaxSeries,
+	})
+	if err != nil {
+		return nil, err // not w: a nil pointer is not a nil writer
+	}
+	return w, nil
+}
+
 // envDir is the directory that the environment names, as for client_python.
 func envDir() string {
 	if dir := os.Getenv("PROMETHEUS_MULTIPROC_DIR"); dir != "" {
@@ -120,7 +139,7 @@ func envDir() string {
 
 // bind moves all children out of their wait. A store that is alone shows what it
 // has got so far to a plain promhttp.Handler.
-func (s *Store) bind(o Options, w *mmapstore.Writer, alone bool) error {
+func (s *Store) bind(o Options, w writer, alone bool) error {
 	s.registering.Lock()
 	defer s.registering.Unlock()
 	s.placeAll(o, w, alone)
@@ -134,7 +153,7 @@ func (s *Store) bind(o Options, w *mmapstore.Writer, alone bool) error {
 	return errors.Join(errs...)
 }
 
-func (s *Store) placeAll(o Options, w *mmapstore.Writer, alone bool) {
+func (s *Store) placeAll(o Options, w writer, alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.options, s.writer, s.alone, s.state = o, w, alone, filed
