@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/promfold/promfold/mmapstore"
 )
@@ -15,7 +16,8 @@ import (
 //
 // Errors are those of prometheus.Registry, AlreadyRegisteredError among them. If
 // the store has no directory, collectors are registered in
-// prometheus.DefaultRegisterer too.
+// prometheus.DefaultRegisterer too. The value is also a prometheus.Gatherer, as
+// Store.Gatherer is.
 func (s *Store) Registerer() prometheus.Registerer { return registerer{s} }
 
 // Unregister takes a collector out of the store and marks its series deleted. It
@@ -72,6 +74,10 @@ func describes(c prometheus.Collector) bool {
 type registerer struct{ s *Store }
 
 func (r registerer) Register(c prometheus.Collector) error { return r.s.register(c, nil) }
+
+// Gather makes the registerer a prometheus.Gatherer too: middleware that serves
+// a /metrics of its own looks whether it is one.
+func (r registerer) Gather() ([]*dto.MetricFamily, error) { return r.s.registry.Gather() }
 
 func (r registerer) MustRegister(cs ...prometheus.Collector) {
 	for _, c := range cs {
