@@ -8,9 +8,20 @@ import "math"
 // count everything again.
 type shown struct {
 	any     bool
+	at      int64 // time of the merge that last exposed the series, Unix nanoseconds
 	value   float64
 	count   uint64
 	buckets []uint64 // cumulative
+}
+
+// begin prepares for the merge at now of a series that exists since created. If
+// that is after the last time we exposed it, everything which was exposed then
+// has left, and it may start again from zero.
+func (g *shown) begin(created, now int64) {
+	if g.at != 0 && created > g.at {
+		*g = shown{}
+	}
+	g.at = now
 }
 
 // rounding is how much of a sum may be the last bits of an addition.

@@ -51,15 +51,15 @@ func (c *compiled) past(i int, life lifeOf, forgot *Forgotten) (created int64, p
 	if c.history != nil {
 		return created, c.history.Series[i]
 	}
-	if life.isDeleted() {
-		return created, Past{Deleted: life.deleted}
-	}
 	born := created
-	if life.generation > 0 {
+	if life.created != 0 {
 		born = life.created
 	}
 	if forgot != nil {
 		created = born // what came before does not count any more
+	}
+	if life.isDeleted() {
+		return created, Past{Deleted: life.deleted}
 	}
 	return created, Past{Newest: max(born, 1)}
 }
@@ -150,7 +150,7 @@ func (m *Merger) addGauge(c *compiled, from *mmapstore.Series, s *series, words 
 	case mode.PerProcess():
 		g.at, g.live = cmp.Or(from.Created, c.meta.Created), !c.meta.dead()
 	case len(words) > 2:
-		g.at = min(int64(words[2]), m.now().UnixNano()) // no clock may claim the future
+		g.at = min(int64(words[2]), m.loadedAt) // no clock may claim the future
 	}
 	if summed(mode) {
 		s.gauge.present = true

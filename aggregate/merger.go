@@ -20,17 +20,19 @@ type Merger struct {
 	now func() time.Time
 
 	// mu guards everything below for the length of a merge.
-	mu      sync.Mutex
-	folding bool // see Fold: every variant keeps to itself
-	groups  map[string]*group
-	sources map[mmapstore.ID]*compiled
-	merge   uint64 // number of the present merge
-	epoch   uint64 // changes when some group shows another variant
-	scratch []uint64
-	invalid int                    // values of this merge that no law can take
-	failed  map[mmapstore.ID]error // sources of this merge that could not be read
-	forgets map[mmapstore.ID]map[int]*Forgotten
-	folds   map[mmapstore.ID]bool // folding: whose values are folded
+	mu       sync.Mutex
+	folding  bool // see Fold: every variant keeps to itself
+	groups   map[string]*group
+	sources  map[mmapstore.ID]*compiled
+	merge    uint64 // number of the present merge
+	began    int64  // when it began, Unix nanoseconds
+	loadedAt int64  // when the present source was loaded, the same
+	epoch    uint64 // changes when some group shows another variant
+	scratch  []uint64
+	invalid  int                    // values of this merge that no law can take
+	failed   map[mmapstore.ID]error // sources of this merge that could not be read
+	forgets  map[mmapstore.ID]map[int]*Forgotten
+	folds    map[mmapstore.ID]bool // folding: whose values are folded
 }
 
 // NewMerger makes a merger. now gives the time of day; nil means time.Now.
@@ -58,6 +60,7 @@ func (m *Merger) Merge(sources []Source) (*Result, error) {
 
 func (m *Merger) accumulate(sources []Source) {
 	m.merge++
+	m.began = m.now().UnixNano()
 	m.invalid = 0
 	taking := m.compile(sources)
 	m.reset()
@@ -67,6 +70,7 @@ func (m *Merger) accumulate(sources []Source) {
 		if err := m.load(t.src, t.c); err != nil {
 			m.fail(t.c, err)
 		}
+		m.loadedAt = m.now().UnixNano()
 		t.c.readLives()
 		m.add(t.c)
 	}

@@ -45,7 +45,7 @@ func (m *Merger) exposeFamily(v *variant) *dto.MetricFamily {
 		f.Unit = &v.unit
 	}
 	for _, s := range v.order {
-		if metric := s.expose(); metric != nil {
+		if metric := s.expose(m.began); metric != nil {
 			f.Metric = append(f.Metric, metric)
 		}
 	}
@@ -71,11 +71,12 @@ func dtoType(t mmapstore.Type) dto.MetricType {
 }
 
 // expose is nil for a series that is not to be seen now.
-func (s *series) expose() *dto.Metric {
+func (s *series) expose(now int64) *dto.Metric {
 	if s.life.contributors == 0 || s.life.hidden() {
 		s.shown = shown{} // when it returns it may start from zero
 		return nil
 	}
+	s.shown.begin(s.life.createdTime(), now)
 	metric := &dto.Metric{}
 	switch s.family.typ {
 	case mmapstore.Counter:

@@ -19,12 +19,18 @@ import (
 // commit writes the archive into the spare and puts it in the place of the old
 // one, which becomes the next spare. So the space and the inode of the next
 // commit are always there: a directory that is full is the usual patient.
-func (a *Archiver) commit(next *aggregate.Archive) error {
+//
+// The archive must still be the one that the view has: the lock on the directory
+// sees to that, unless the directory itself was exchanged under it.
+func (a *Archiver) commit(v *directory.View, next *aggregate.Archive) error {
 	lock, err := a.lockCommit()
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
+	if !v.ArchiveCurrent() {
+		return errors.New("another archiver has committed")
+	}
 	spare := filepath.Join(a.d.HiddenDir(), directory.SpareName)
 	if err := a.writeSpare(spare, next.Encode()); err != nil {
 		return fmt.Errorf("write the archive: %w", err)
@@ -57,6 +63,23 @@ func (a *Archiver) lockCommit() (*directory.Lock, error) {
 func roomFor(n int) int64 {
 	const unit = 16 << 10
 	return (int64(n) + int64(n)/2 + unit) / unit * unit
+}
+
+// prepareSpare makes the next spare, if there is none, while there is room: the
+// files that were just absorbed have freed some. Without room the next commit
+// tries again.
+func (a *Archiver) prepareSpare() {
+	st, err := os.Stat(a.d.ArchivePath())
+	if err != nil {
+		return
+	}
+	path := filepath.Join(a.d.HiddenDir(), directory.SpareName)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o640)
+	if err != nil {
+		return
+	}
+	_ = reserve(f, st.Size())
+	_ = f.Close()
 }
 
 // writeSpare fills the spare, making it if need be. Where there is no room to

@@ -84,25 +84,26 @@ func (a *Archiver) setAside(path string) error {
 // fold archives what is dead in the view.
 func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
 	sources, absorb := a.chooseDead(v)
-	if len(absorb) == 0 && v.ArchiveOnDisk && !a.mayForget(v) {
+	// An archive that others removed or damaged is written again from memory.
+	lost := !v.ArchiveOnDisk && v.Archive.Generation > 0
+	if len(absorb) == 0 && !lost && !a.mayForget(v) {
 		return nil
 	}
 	next, changed, err := aggregate.Fold(v.Archive, sources, absorb, a.o.Fold)
 	if err != nil {
 		return fmt.Errorf("fold: %w", err)
 	}
-	// An archive that others removed or damaged is written again from memory.
-	lost := !v.ArchiveOnDisk && v.Archive.Generation > 0
 	if !changed && !lost || ctx.Err() != nil {
 		return ctx.Err()
 	}
 	a.o.step(StepFolded)
-	if err := a.commit(next); err != nil {
+	if err := a.commit(v, next); err != nil {
 		return err
 	}
 	a.note(func(s *Stats) { s.Commits++ })
 	err = a.unlinkAbsorbed(v, absorb)
 	a.o.step(StepCommitted)
+	a.prepareSpare()
 	return err
 }
 

@@ -113,6 +113,14 @@ type View struct {
 
 	labels      []mmapstore.Label
 	archivePath string
+	onDisk      stamp // of the archive on disk, zero if there was none that can be read
+}
+
+// ArchiveCurrent reports whether the archive on disk is still the one that the
+// scan met.
+func (v *View) ArchiveCurrent() bool {
+	now, _ := readStamp(v.archivePath) // one that cannot be read is nobody's new one
+	return now == v.onDisk
 }
 
 // Sources is what a merge takes: the processes and the archive.

@@ -63,8 +63,7 @@ func (d *Directory) scanLocked(ctx context.Context) (*View, error) {
 // scanOnce reports settled if no commit came in between.
 func (d *Directory) scanOnce(ctx context.Context) (v *View, settled bool, err error) {
 	v = &View{labels: d.o.Labels, archivePath: d.ArchivePath()}
-	before, err := d.readArchive(v)
-	if err != nil {
+	if v.onDisk, err = d.readArchive(v); err != nil {
 		return nil, false, err
 	}
 	found, err := d.list(ctx, v)
@@ -72,7 +71,7 @@ func (d *Directory) scanOnce(ctx context.Context) (v *View, settled bool, err er
 		d.discard(found)
 		return nil, false, err
 	}
-	if after, _ := readStamp(d.ArchivePath()); after != before {
+	if !v.ArchiveCurrent() {
 		d.discard(found)
 		return nil, false, nil
 	}
