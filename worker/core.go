@@ -44,8 +44,8 @@ type core struct {
 	state   placement
 	slot    mmapstore.Slot
 	dropped bool
-	// seen is the last round of upkeep that found the child in its Vec. It is
-	// guarded by the upkeep lock.
+	// seen is the last round of upkeep that found the child in its Vec, or in a
+	// snapshot. It is guarded by the upkeep lock.
 	seen uint64
 }
 
@@ -76,7 +76,13 @@ const timedWords = 5
 
 func (c *core) init(f *family, self pointed) {
 	c.family, c.self, c.created = f, self, time.Now()
-	c.words = make([]mmapstore.Word, c.heapWords())
+	c.words = heap(c.heapWords())
+}
+
+// heap is n words that share no cache line with those of another child.
+func heap(n int) []mmapstore.Word {
+	const line = 8 // words
+	return make([]mmapstore.Word, n, max(n, line))
 }
 
 // heapWords is how many words the child has while it waits on the heap.
@@ -154,11 +160,11 @@ func (c *core) settle(words []mmapstore.Word) {
 // copyOut is the child's own value in fresh memory. The caller holds mu.
 func (c *core) copyOut() []mmapstore.Word {
 	if !c.family.cumulative() {
-		words := make([]mmapstore.Word, 2)
+		words := heap(2)
 		moveGauge(words, c.words)
 		return words
 	}
-	words := make([]mmapstore.Word, len(c.words))
+	words := heap(len(c.words))
 	for i, n := range c.own() {
 		words[i].Store(n)
 	}

@@ -43,6 +43,19 @@ func (c *counter) Inc() {
 // Add implements prometheus.Counter. An amount that is negative, infinite or
 // NaN is ignored, and counted in Stats.
 func (c *counter) Add(v float64) {
+	// Nearly all amounts are whole. No other passes for one: a negative one and
+	// NaN differ from any uint64.
+	if n := uint64(v); n < maxWhole && float64(n) == v {
+		if cells := c.cells.Load(); cells != nil {
+			cells[0].Add(n)
+			return
+		}
+	}
+	c.addOther(v)
+}
+
+// addOther adds what is not whole, or has no place in the file yet.
+func (c *counter) addOther(v float64) {
 	if !(v >= 0 && v <= math.MaxFloat64) {
 		c.reject()
 		return

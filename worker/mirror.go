@@ -16,8 +16,7 @@ import (
 // fields beyond core are guarded by the upkeep lock.
 type mirror struct {
 	core
-	seen uint64 // the last round that had it
-	gone bool   // marked deleted
+	gone bool // marked deleted
 	// last is what was seen last, and offset what all lives before came to.
 	last, offset reading
 }
@@ -66,7 +65,7 @@ func (m *mirror) settleIn(d *dto.Metric) {
 	case m.gone:
 		// Its place still holds all it had counted, and so do last and offset.
 		m.mu.Lock()
-		m.words = make([]mmapstore.Word, m.heapWords())
+		m.words = heap(m.heapWords())
 		m.mu.Unlock()
 	case m.state != homeless || m.dropped:
 		return

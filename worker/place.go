@@ -50,6 +50,11 @@ func (s *Store) place(c *core) {
 		c.move(slot)
 		return
 	}
+	if errors.Is(err, errNative) {
+		s.note("twice", "a snapshotted series is native too, and left out", "metric", c.family.meta.Name)
+		s.loosen(c)
+		return
+	}
 	if !c.dropped {
 		c.dropped = true
 		s.dropped++
@@ -78,6 +83,10 @@ func final(err error) bool {
 		errors.Is(err, mmapstore.ErrClosed)
 }
 
+// errNative: a snapshot has a series that a native metric holds. Only a
+// collector that does not describe what it collects can bring that about.
+var errNative = errors.New("held by a native metric")
+
 // takeSlot finds the place of a child in the file, and sends away who held it.
 // Store.mu is held.
 func (s *Store) takeSlot(c *core) (mmapstore.Slot, error) {
@@ -86,6 +95,9 @@ func (s *Store) takeSlot(c *core) (mmapstore.Slot, error) {
 		return mmapstore.Slot{}, err
 	}
 	if old, ok := f.holders[c.labels]; ok {
+		if c.family.desc == nil && old.family.desc != nil && old.state == placed {
+			return mmapstore.Slot{}, errNative
+		}
 		s.bury(old)
 		if _, stays := f.holders[c.labels]; stays {
 			// It could not be marked deleted, so the series lives on.

@@ -3,6 +3,7 @@ package worker
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -14,8 +15,8 @@ import (
 // at Flush and at Close: for collectors that count somewhere else. A SIGKILL
 // loses what they counted since the last snapshot.
 //
-// Families that are native to the store are left out, and so are series that an
-// earlier gatherer has shown. Of summaries, quantiles are left out. Gauges have
+// Families that are native to the store are left out, and so are series that
+// the store's Registerer or an earlier gatherer has shown. Of summaries, quantiles are left out. Gauges have
 // the mode that Options.GaugeModes gives them; else start times and infos have
 // one that suits them (Min and Max), and all others LiveAll.
 //
@@ -44,7 +45,7 @@ type mirrors struct {
 func (t *snapshots) init(s *Store) {
 	t.store = s
 	t.families = make(map[string]*mirrors)
-	t.add(source{gatherer: s.others})
+	t.add(source{gatherer: s.others, own: true})
 }
 
 // take is one round. A series that is not seen any more is marked deleted,
@@ -59,7 +60,7 @@ func (t *snapshots) take() {
 			whole = false
 		}
 		for _, mf := range got {
-			if src.tag != "" || !t.store.isNative(mf.GetName()) {
+			if src.own || !t.store.isNative(mf.GetName()) {
 				t.takeFamily(mf, src.tag)
 			}
 		}
@@ -102,12 +103,15 @@ func (t *snapshots) takeFamily(mf *dto.MetricFamily, tag string) {
 		t.store.note("type", "a family is not in the snapshot", "metric", meta.Name, "type", mf.GetType())
 		return
 	}
+	var last *mirrors
 	for _, d := range mf.GetMetric() {
-		t.takeMetric(meta, tag, d)
+		last = t.takeMetric(meta, tag, d, last)
 	}
 }
 
-func (t *snapshots) takeMetric(meta mmapstore.Family, tag string, d *dto.Metric) {
+// takeMetric takes one metric of a family. It returns the mirrors it belongs to,
+// which are most likely those of the next too.
+func (t *snapshots) takeMetric(meta mmapstore.Family, tag string, d *dto.Metric, last *mirrors) *mirrors {
 	pairs := make([]mmapstore.Label, len(d.GetLabel()))
 	for i, l := range d.GetLabel() {
 		pairs[i] = mmapstore.Label{Name: l.GetName(), Value: l.GetValue()}
@@ -115,7 +119,7 @@ func (t *snapshots) takeMetric(meta mmapstore.Family, tag string, d *dto.Metric)
 	labels, err := mmapstore.EncodeLabels(pairs)
 	if err != nil {
 		t.store.note("labels", "a label set is too large for the file", "metric", meta.Name, "err", err)
-		return
+		return last
 	}
 	switch meta.Type {
 	case mmapstore.Gauge:
@@ -123,29 +127,30 @@ func (t *snapshots) takeMetric(meta mmapstore.Family, tag string, d *dto.Metric)
 	case mmapstore.Histogram:
 		meta.Bounds = finiteBounds(d.GetHistogram())
 	}
-	m := t.mirror(meta, tag, labels)
+	if last == nil || last.family.meta.Mode != meta.Mode || !slices.Equal(last.family.meta.Bounds, meta.Bounds) {
+		last = t.mirrors(meta, tag)
+	}
+	m := last.series[labels]
+	if m == nil {
+		m = newMirror(last.family, labels)
+		last.series[labels] = m
+	}
 	if m.seen != t.round { // else an earlier source has shown it
 		m.seen = t.round
 		m.take(d)
 	}
+	return last
 }
 
-// mirror finds the mirror of a series.
-func (t *snapshots) mirror(meta mmapstore.Family, tag string, labels mmapstore.Labels) *mirror {
+// mirrors finds those of a family.
+func (t *snapshots) mirrors(meta mmapstore.Family, tag string) *mirrors {
 	f := t.store.newFamily(nil, shape{}, meta)
 	f.tag = tag
 	key := f.key()
-	fam := t.families[key]
-	if fam == nil {
-		fam = &mirrors{f, make(map[mmapstore.Labels]*mirror)}
-		t.families[key] = fam
+	if t.families[key] == nil {
+		t.families[key] = &mirrors{f, make(map[mmapstore.Labels]*mirror)}
 	}
-	m := fam.series[labels]
-	if m == nil {
-		m = newMirror(fam.family, labels)
-		fam.series[labels] = m
-	}
-	return m
+	return t.families[key]
 }
 
 func (t *snapshots) deleteUnseen() {

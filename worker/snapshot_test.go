@@ -180,3 +180,37 @@ func TestCloseSnapshots(t *testing.T) {
 	}
 	wantInFile(t, s, "c{}", 5)
 }
+
+// undescribed is a collector that does not tell in advance what it collects.
+type undescribed struct{ c prometheus.Collector }
+
+func (undescribed) Describe(chan<- *prometheus.Desc)      {}
+func (u undescribed) Collect(ch chan<- prometheus.Metric) { u.c.Collect(ch) }
+
+// A family may be half native: what was registered with the store is there,
+// whichever way it is kept. Where both have a series, the native one stays.
+func TestSnapshotOfHalfNativeFamily(t *testing.T) {
+	s := storeIn(t)
+	opts := func(db string) prometheus.CounterOpts {
+		return prometheus.CounterOpts{Name: "c", ConstLabels: prometheus.Labels{"db": db}}
+	}
+	native := prometheus.NewCounterVec(opts("1"), nil)
+	single := prometheus.NewCounter(opts("2"))
+	twice := prometheus.NewCounter(opts("1"))
+	native2 := prometheus.NewCounterVec(opts("3"), nil)
+	s.Registerer().MustRegister(native, single, native2)
+	native.WithLabelValues().Add(1)
+	single.Add(2)
+	s.Flush()
+	s.Registerer().MustRegister(undescribed{twice})
+	twice.Add(100)
+	for range 3 {
+		s.Flush()
+	}
+	native.WithLabelValues().Add(1)
+	wantInFile(t, s, `c{db="1"}`, 2)
+	wantInFile(t, s, `c{db="2"}`, 2)
+	if s.Stats().Dropped != 0 {
+		t.Errorf("stats: %+v", s.Stats())
+	}
+}

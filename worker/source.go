@@ -10,6 +10,9 @@ import (
 // source is something to take snapshots of.
 type source struct {
 	gatherer prometheus.Gatherer
+	// own: what was registered with the store. The registry has seen to it that
+	// it does not clash with what is native.
+	own bool
 	// tag is not empty for a source whose families are beside native ones of
 	// the same name.
 	tag string
@@ -36,7 +39,7 @@ func (t *snapshots) add(src source) {
 // addLeftover adds what a Vec held before it became native. There is nothing in
 // it unless somebody curried the Vec before.
 func (t *snapshots) addLeftover(vec *prometheus.MetricVec) {
-	t.add(source{leftover{vec}, "leftover"})
+	t.add(source{gatherer: leftover{vec}, own: true, tag: "leftover"})
 }
 
 // leftover gathers a Vec, and costs next to nothing while that is empty.
