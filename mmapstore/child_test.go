@@ -14,12 +14,11 @@ import (
 // Tests of life and death need real processes: the test binary runs itself in
 // one of these roles, with the arguments of startChild in os.Args[1:].
 var roles = map[string]func(){
-	"hold":   holdFile,
-	"open":   openForWriting,
-	"births": manyBirths,
-	"count":  countAndAcknowledge,
-	"pairs":  setPairs,
-	"probe":  probeAndTell,
+	"hold":  holdFile,
+	"open":  openForWriting,
+	"count": countAndAcknowledge,
+	"pairs": setPairs,
+	"probe": probeAndTell,
 }
 
 const roleVariable = "MMAPSTORE_TEST_ROLE"
