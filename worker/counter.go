@@ -43,45 +43,34 @@ func (c *counter) Inc() {
 // Add implements prometheus.Counter. An amount that is negative, infinite or
 // NaN is ignored, and counted in Stats.
 func (c *counter) Add(v float64) {
-	// Nearly all amounts are whole. No other passes for one: a negative one and
-	// NaN differ from any uint64.
-	if n := uint64(v); n < maxWhole && float64(n) == v {
-		if cells := c.cells.Load(); cells != nil {
-			cells[0].Add(n)
-			return
-		}
-	}
-	c.addOther(v)
-}
-
-// addOther adds what is not whole, or has no place in the file yet.
-func (c *counter) addOther(v float64) {
-	if !(v >= 0 && v <= math.MaxFloat64) {
+	cells := c.cells.Load()
+	switch n := uint64(v); {
+	case cells == nil:
+		c.addSlow(v)
+	case n < maxWhole && float64(n) == v: // nothing negative, nor NaN: they differ from any uint64
+		cells[0].Add(n)
+	case v > 0 && v <= math.MaxFloat64:
+		addFloat(&cells[1], v)
+	default:
 		c.reject()
-		return
 	}
-	if cells := c.cells.Load(); cells != nil {
-		addCounter(cells, v)
-		return
-	}
-	c.addSlow(v)
 }
 
 // AddWithExemplar implements prometheus.ExemplarAdder. The exemplar is dropped.
 func (c *counter) AddWithExemplar(v float64, _ prometheus.Labels) { c.Add(v) }
 
+// addSlow adds while there is no fast pointer, or while it is being set.
 func (c *counter) addSlow(v float64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	addCounter((*counterCells)(c.words), v)
-}
-
-func addCounter(cells *counterCells, v float64) {
-	if n := uint64(v); v < maxWhole && float64(n) == v {
-		cells[0].Add(n)
-		return
+	switch n := uint64(v); {
+	case n < maxWhole && float64(n) == v:
+		c.words[0].Add(n)
+	case v > 0 && v <= math.MaxFloat64:
+		addFloat(&c.words[1], v)
+	default:
+		c.reject()
 	}
-	addFloat(&cells[1], v)
 }
 
 // Collect implements prometheus.Collector.
