@@ -1,0 +1,69 @@
+# Targets for people and for CI. `make test` needs Go alone and no privileges.
+
+GO            ?= go
+GOLANGCI_LINT := bin/golangci-lint
+# Pinned: another version may find other things.
+GOLANGCI_VERSION := v2.15.0
+
+# Modules of their own under testmodules/ keep third-party middleware out of
+# promfold's dependencies.
+TEST_MODULES := $(dir $(wildcard testmodules/*/go.mod))
+
+.PHONY: all
+all: test lint
+
+.PHONY: build
+build:
+	$(GO) build -o bin/promfold ./cmd/promfold
+
+.PHONY: test
+test: ## every test that needs nothing but Go
+	$(GO) test ./...
+	@for m in $(TEST_MODULES); do echo "$(GO) test ./... in $$m" && (cd $$m && $(GO) test ./...) || exit 1; done
+
+.PHONY: race
+race: ## the same with the race detector
+	$(GO) test -race -short ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) vet-platforms
+	$(GOLANGCI_LINT) run ./...
+	$(GO) mod tidy -diff
+
+.PHONY: vet-platforms
+vet-platforms: ## what we promise to compile on
+	GOOS=darwin $(GO) build ./...
+	GOOS=darwin $(GO) vet ./...
+	GOARCH=arm64 $(GO) vet ./...
+	GOARCH=386 $(GO) vet ./...
+
+$(GOLANGCI_LINT):
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+.PHONY: e2e
+e2e: ## against a real Prometheus: needs prometheus and promtool on PATH
+	$(GO) test -tags e2e -run E2E -count=1 -v ./cmd/promfold
+
+.PHONY: demo-check
+demo-check: ## the main job for ten seconds; fails unless its ledger balances
+	$(GO) run ./cmd/promfold demo --for=10s --web.listen-address=127.0.0.1:0
+
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+.PHONY: bench
+bench: ## the figures of the README
+	$(GO) test -run '^$$' -bench . -benchmem ./mmapstore ./worker ./aggregate ./exporter
+
+.PHONY: golden
+golden: ## write the golden files anew, after a look at the difference
+	$(GO) test ./mmapstore ./directory -run Golden -update
+
+.PHONY: clean
+clean:
+	rm -rf bin
