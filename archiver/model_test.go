@@ -70,12 +70,12 @@ func (m *model) value(key string) (float64, bool) {
 		return 0, false
 	}
 	var total float64
-	any := false
+	contributed := false
 	for _, s := range shares {
 		total += s.total - s.forgotten
-		any = any || s.showing || s.deletedAt > 0
+		contributed = contributed || s.showing || s.deletedAt > 0
 	}
-	return total, any
+	return total, contributed
 }
 
 // archived applies what an archive round means: series that are hidden start

@@ -48,9 +48,9 @@ func (w *waker) wait(ctx context.Context, interval time.Duration) {
 	end := time.NewTimer(interval)
 	defer end.Stop()
 	var events chan fsnotify.Event
-	var errors chan error
+	var failures chan error
 	if w.watcher != nil {
-		events, errors = w.watcher.Events, w.watcher.Errors
+		events, failures = w.watcher.Events, w.watcher.Errors
 	}
 	shortened := false
 	for {
@@ -64,7 +64,10 @@ func (w *waker) wait(ctx context.Context, interval time.Duration) {
 				end.Reset(min(settle, interval))
 				shortened = true
 			}
-		case <-errors:
+		case _, ok := <-failures: // an overflow, say: the interval is enough
+			if !ok {
+				return
+			}
 		}
 	}
 }

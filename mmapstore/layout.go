@@ -83,8 +83,8 @@ const (
 	// kindNext leads to the next schema chunk: the body is its u64 offset.
 	kindNext uint16 = 4
 	// Reserved; skipped by readers of this version.
-	kindExemplar        uint16 = 5
-	kindNativeHistogram uint16 = 6
+	kindExemplar        uint16 = 5 //nolint:unused // reserved
+	kindNativeHistogram uint16 = 6 //nolint:unused // reserved
 
 	nextRecordSize = recordHeaderSize + 8
 	// maxRecord is what fits into a schema chunk beside its kindNext record.

@@ -7,7 +7,8 @@ import (
 	"math"
 )
 
-// ErrMalformed: a length, offset, count or name breaks the format.
+// ErrMalformed means that a length, offset, count or name breaks the
+// format.
 var ErrMalformed = errors.New("malformed")
 
 // Decoder takes values off the front of a byte slice. Its first error sticks:
