@@ -1,8 +1,10 @@
 package mmapstore
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -87,6 +89,47 @@ func TestReadingAllocatesNoBlocks(t *testing.T) {
 	}
 	look(r)
 	look(mustOpen(t, w.Path()))
+}
+
+// Property: cells that are said to lie in holes do not make a reader fill them,
+// beyond what the file takes anyway.
+func TestHolesStayHoles(t *testing.T) {
+	f := around(func(f *rawFile) {
+		for i := range 500 {
+			f.record(2, rawSeries(0, 1<<20+uint64(i)*4096, rawLabels("hole", fmt.Sprint(1000+i))))
+		}
+	})
+	path := onTmpfs(t) + "/worker-1-holes.pfm"
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	b := f.bytes()
+	for _, off := range []int{0, ChunkSize} { // header, schema and the honest cells
+		if _, err := file.WriteAt(b[off:off+32768], int64(off)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := file.Truncate(64 << 20); err != nil {
+		t.Fatal(err)
+	}
+	before := blocks(t, path)
+	r, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := r.Refresh(); !errors.Is(err, ErrMalformed) {
+		t.Errorf("cells in holes: %v", err)
+	}
+	got := contents(t, r)
+	if after := blocks(t, path); after > 2*before {
+		t.Errorf("reading grew the file from %d to %d blocks", before, after)
+	}
+	if !slices.Equal(got[beforeKey], []uint64{11, 0}) || !slices.Equal(got[behindKey], []uint64{22, 0}) {
+		t.Errorf("honest series are %v and %v", got[beforeKey], got[behindKey])
+	}
 }
 
 // Property: a file system that is full is an error to the writer, never a signal,

@@ -1,6 +1,7 @@
 package mmapstore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -124,16 +125,18 @@ func ParseLabels(b []byte) (Labels, error) {
 	if len(b) > MaxLabelBytes {
 		return "", fmt.Errorf("label set of %d bytes: %w", len(b), ErrLimit)
 	}
-	l := Labels(b)
 	d := wire.Decoder{B: b}
-	last := ""
+	var last []byte
 	for len(d.B) > 0 && d.Err == nil {
-		name := string(d.Bytes(int(d.LittleU16())))
+		name := d.Bytes(int(d.LittleU16()))
 		value := d.Bytes(int(d.LittleU16()))
-		if d.Err == nil && (name <= last || !utf8.ValidString(name) || !utf8.Valid(value)) {
+		if d.Err == nil && (bytes.Compare(name, last) <= 0 || !utf8.Valid(name) || !utf8.Valid(value)) {
 			return "", fmt.Errorf("label %.40q: %w", name, ErrMalformed)
 		}
 		last = name
 	}
-	return l, d.Err
+	if d.Err != nil {
+		return "", d.Err
+	}
+	return Labels(b), nil
 }

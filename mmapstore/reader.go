@@ -28,7 +28,8 @@ type Reader struct {
 	schema  Schema
 	records []int32 // by number of the series record: index in schema, or noSeries
 	runs    []cellRun
-	need    int64              // the cells of runs lie below this offset
+	need    int64 // the cells of runs lie below this offset
+	holes   holeGuard
 	buried  map[int32]struct{} // indices of the series that have a tombstone
 	chunks  []int64            // schema chunks behind the first
 	damages []error
@@ -69,6 +70,7 @@ func (r *Reader) readHeader(size int64) error {
 		return err
 	}
 	r.viewed = headerSize
+	r.holes.cost = holesCost(r.f)
 	return nil
 }
 
@@ -166,6 +168,7 @@ func (r *Reader) size() (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("stat %s: %w", r.f.Name(), err)
 	}
+	r.holes.held = bytesHeld(st) / windowSize
 	return st.Size(), nil
 }
 

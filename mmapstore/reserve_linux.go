@@ -3,6 +3,7 @@ package mmapstore
 import (
 	"errors"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,22 @@ func reserve(f *os.File, off, n int64) error {
 		return writeZeros(f, off, n)
 	}
 	return err
+}
+
+// holesCost reports whether reading a hole of the file through a mapping takes
+// memory for good. Other file systems show the page cache's zeros.
+func holesCost(f *os.File) bool {
+	var st unix.Statfs_t
+	err := onFD(f, func(fd uintptr) error { return unix.Fstatfs(int(fd), &st) })
+	return err == nil && st.Type == unix.TMPFS_MAGIC
+}
+
+// bytesHeld is the space that a file takes, holes not counted.
+func bytesHeld(st os.FileInfo) int64 {
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		return sys.Blocks * 512
+	}
+	return st.Size()
 }
 
 // publishName gives the file its name, refusing to replace another.

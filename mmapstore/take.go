@@ -89,6 +89,8 @@ func (r *Reader) addRun(off uint64, n int, timed bool, size int64) (word int, er
 		return 0, fmt.Errorf("cells at %d: %w", off, ErrLimit)
 	case r.schema.Words+n > MaxWords:
 		return 0, fmt.Errorf("%d words: %w", r.schema.Words+n, ErrLimit)
+	case !r.holes.admit(int64(off), int64(runBytes(run))):
+		return 0, fmt.Errorf("cells at %d, where the file has a hole: %w", off, ErrMalformed)
 	}
 	r.runs = append(r.runs, run)
 	r.schema.Words += n

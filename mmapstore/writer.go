@@ -279,13 +279,13 @@ func (w *Writer) Close() error {
 
 // publish writes a record where the schema ends and then moves the end.
 func (w *Writer) publish(record []byte) error {
+	if len(record) > maxRecord {
+		return fmt.Errorf("record of %d bytes: %w", len(record), ErrTooLarge)
+	}
 	if w.end+int64(len(record))+nextRecordSize > w.limit {
 		if err := w.nextSchemaChunk(); err != nil {
 			return err
 		}
-	}
-	if len(record) > maxRecord {
-		return fmt.Errorf("record of %d bytes: %w", len(record), ErrTooLarge)
 	}
 	if _, err := w.f.WriteAt(record, w.end); err != nil {
 		return fmt.Errorf("append to the schema: %w", err)
