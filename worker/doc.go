@@ -46,7 +46,8 @@
 //
 // # Locks
 //
-// A metric call takes none. In the order in which they are taken: the upkeep
+// A metric call takes none, unless the metric has no place yet or is a gauge with
+// a time; then it takes its own. In the order in which they are taken: the upkeep
 // lock of a Store (one pass at a time), the registration lock, the lock of a
 // client_golang registry or Vec, Store.mu (families, children, where they are
 // placed), core.mu of one child (the move of its counts), the file's.

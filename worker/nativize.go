@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,27 +12,50 @@ import (
 
 // nativize makes a Vec of client_golang that has no children native: the Vec
 // stays the same pointer, and makes our children from now on. It returns nil for
-// what is not such a Vec, or has features that ours have not.
+// what is not such a Vec, or has features that ours have not, and the registry's
+// error for what cannot be registered.
+//
+// The Vec is changed before it is registered, when nobody else uses it yet;
+// meanwhile its desc is kept free in the registry. A Vec that is registered
+// already is thereby left alone.
 //
 // A Vec that was curried before shares its old contents with the curried one,
 // which goes on making children of client_golang. They are snapshotted, into a
 // family of the same name beside ours.
-func (s *Store) nativize(c prometheus.Collector) *family {
+func (s *Store) nativize(c prometheus.Collector) (*family, error) {
 	t, vec := vecType(c)
-	if vec == nil || hasChildren(vec) {
-		return nil
+	if vec == nil {
+		return nil, nil
+	}
+	err := s.registry.Register(reserved{c})
+	if are, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		are.NewCollector = c
+		return nil, are
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer s.registry.Unregister(reserved{c})
+	if hasChildren(vec) {
+		return nil, nil
 	}
 	old := *vec
 	f, err := s.familyOfVec(&old, t)
 	if err != nil {
 		s.note("nativize", "a Vec is snapshotted", "err", err)
-		return nil
+		return nil, nil
 	}
 	*vec = *f.newVec()
 	f.vec = vec
-	s.upkeep.snapshots.addLeftover(&old)
-	return f
+	s.upkeep.snapshots.addLeftover(&old, f)
+	return f, nil
 }
+
+// reserved has the desc of a collector and collects nothing.
+type reserved struct{ c prometheus.Collector }
+
+func (r reserved) Describe(ch chan<- *prometheus.Desc) { r.c.Describe(ch) }
+func (r reserved) Collect(chan<- prometheus.Metric)    {}
 
 func vecType(c prometheus.Collector) (mmapstore.Type, *prometheus.MetricVec) {
 	switch v := c.(type) {

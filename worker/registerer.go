@@ -98,6 +98,12 @@ func (s *Store) mustRegister(c prometheus.Collector, f *family) {
 func (s *Store) register(c prometheus.Collector, f *family) error {
 	s.registering.Lock()
 	defer s.registering.Unlock()
+	if f == nil && s.inState(filed) {
+		var err error
+		if f, err = s.nativize(c); err != nil {
+			return err
+		}
+	}
 	if err := s.registry.Register(c); err != nil {
 		return err
 	}
@@ -109,9 +115,6 @@ func (s *Store) register(c prometheus.Collector, f *family) error {
 			s.registry.Unregister(c)
 			return err
 		}
-	}
-	if f == nil && s.inState(filed) {
-		f = s.nativize(c)
 	}
 	if f == nil {
 		return s.others.Register(c)
@@ -131,6 +134,7 @@ func (s *Store) retire(f *family) {
 		return
 	}
 	f.retired = true
+	s.upkeep.snapshots.drop(f)
 	delete(s.families, f)
 	if s.native[f.meta.Name]--; s.native[f.meta.Name] == 0 {
 		delete(s.native, f.meta.Name)

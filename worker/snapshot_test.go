@@ -4,24 +4,36 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
 
-// scripted gathers what the test puts there.
+// scripted gathers what the test puts there, while the store's own goroutine may
+// gather too.
 type scripted struct {
+	mu       sync.Mutex
 	families []*dto.MetricFamily
 	err      error
 	panics   bool
 }
 
 func (g *scripted) Gather() ([]*dto.MetricFamily, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.panics {
 		panic("third party")
 	}
 	return g.families, g.err
+}
+
+func (g *scripted) show(err error, panics bool, families ...*dto.MetricFamily) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.families, g.err, g.panics = families, err, panics
 }
 
 func counterFamily(name string, values map[string]float64) *dto.MetricFamily {
@@ -58,7 +70,7 @@ func TestSnapshotCounter(t *testing.T) {
 		{map[string]float64{"x": math.NaN()}, 18},
 		{map[string]float64{"x": 2}, 19},
 	} {
-		g.families = []*dto.MetricFamily{counterFamily("c", step.shown)}
+		g.show(nil, false, counterFamily("c", step.shown))
 		s.Flush()
 		if step.want < 0 {
 			wantGone(t, s, `c{a="x"}`)
@@ -80,13 +92,13 @@ func TestSnapshotFailure(t *testing.T) {
 	g := &scripted{families: []*dto.MetricFamily{counterFamily("c", map[string]float64{"x": 1})}}
 	s.AddGatherer(g)
 	s.Flush()
-	g.families, g.err = nil, errors.New("no")
+	g.show(errors.New("no"), false)
 	s.Flush()
 	wantInFile(t, s, `c{a="x"}`, 1)
-	g.panics = true
+	g.show(nil, true)
 	s.Flush()
 	wantInFile(t, s, `c{a="x"}`, 1)
-	g.panics, g.err = false, nil
+	g.show(nil, false)
 	s.Flush()
 	wantGone(t, s, `c{a="x"}`)
 }
@@ -98,15 +110,16 @@ func TestSnapshotTypes(t *testing.T) {
 	r := prometheus.NewRegistry()
 	hist := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "h", Buckets: []float64{1, 2}})
 	sum := prometheus.NewSummary(prometheus.SummaryOpts{Name: "s", Objectives: map[float64]float64{0.5: 0.1}})
-	level := 5.0
-	r.MustRegister(hist, sum, prometheus.NewUntypedFunc(prometheus.UntypedOpts{Name: "u"}, func() float64 { return level }))
+	var level atomic.Int64 // the store's own goroutine looks too
+	level.Store(5)
+	r.MustRegister(hist, sum, prometheus.NewUntypedFunc(prometheus.UntypedOpts{Name: "u"}, func() float64 { return float64(level.Load()) }))
 	s.AddGatherer(r)
 	for _, v := range []float64{0.5, 1.5, 1.5, 9} {
 		hist.Observe(v)
 		sum.Observe(v)
 	}
 	s.Flush()
-	level = 3
+	level.Store(3)
 	s.Flush()
 	file := readFile(t, s.Path())
 	if got := file["h{}"]; !slices.Equal(got.words[1:], []uint64{1, 2, 1}) || got.value() != 12.5 {
@@ -139,7 +152,7 @@ func TestSnapshotBesideNative(t *testing.T) {
 	s.Unregister(vec)
 	s.Flush()
 	wantInFile(t, s, `c{a="x"}`, 21)
-	g.families[0].Metric[0].Counter.Value = new(12.0)
+	g.show(nil, false, counterFamily("c", map[string]float64{"x": 12}))
 	s.Flush()
 	wantInFile(t, s, `c{a="x"}`, 23)
 }

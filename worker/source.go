@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,8 @@ type source struct {
 	// tag is not empty for a source whose families are beside native ones of
 	// the same name.
 	tag string
+	// of is the family beside which the source is, and with which it goes.
+	of *family
 }
 
 // sources may be added to while a snapshot is taken.
@@ -36,10 +39,17 @@ func (t *snapshots) add(src source) {
 	t.added.all = append(t.added.all, src)
 }
 
+// drop takes out what is beside a family.
+func (t *snapshots) drop(f *family) {
+	t.added.mu.Lock()
+	defer t.added.mu.Unlock()
+	t.added.all = slices.DeleteFunc(slices.Clone(t.added.all), func(src source) bool { return src.of == f })
+}
+
 // addLeftover adds what a Vec held before it became native. There is nothing in
 // it unless somebody curried the Vec before.
-func (t *snapshots) addLeftover(vec *prometheus.MetricVec) {
-	t.add(source{gatherer: leftover{vec}, own: true, tag: "leftover"})
+func (t *snapshots) addLeftover(vec *prometheus.MetricVec, f *family) {
+	t.add(source{gatherer: leftover{vec}, own: true, tag: "leftover", of: f})
 }
 
 // leftover gathers a Vec, and costs next to nothing while that is empty.

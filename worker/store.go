@@ -106,9 +106,7 @@ func (s *Store) open(dir string, opts []Option) error {
 		w, err = create(dir, o)
 	}
 	s.sweep() // what was deleted before Open gets no place
-	if showErr := s.bind(o, w, dir == ""); err == nil {
-		err = showErr
-	}
+	showErr := s.bind(o, w, dir == "")
 	if err != nil {
 		s.note("file", "metrics stay in the memory of this process", "err", err)
 	}
@@ -116,7 +114,7 @@ func (s *Store) open(dir string, opts []Option) error {
 	if w != nil {
 		s.upkeep.start(o.SnapshotInterval)
 	}
-	return errors.Join(err, optErr)
+	return errors.Join(err, showErr, optErr)
 }
 
 func create(dir string, o Options) (writer, error) {
