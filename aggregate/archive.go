@@ -129,7 +129,7 @@ func (a *Archive) Expires(o FoldOptions) bool {
 		}
 	}
 	for _, e := range a.Absorbed {
-		if now-e.At > int64(o.KeepIDs) {
+		if now-e.At > int64(o.KeepIDs) && !o.Lingering[e.ID] && !o.KeepAllIDs {
 			return true
 		}
 	}

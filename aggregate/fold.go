@@ -18,6 +18,11 @@ type FoldOptions struct {
 	MaxDeadGauges int
 	// KeepIDs is how long an absorbed id stays listed. Default 10 minutes.
 	KeepIDs time.Duration
+	// Lingering are absorbed files that are still there: their ids stay listed,
+	// or they would count again. KeepAllIDs is for when there may be more of
+	// them than can be told.
+	Lingering  map[mmapstore.ID]bool
+	KeepAllIDs bool
 	// Now gives the time of day. Default time.Now.
 	Now func() time.Time
 }
@@ -53,7 +58,7 @@ func Fold(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o FoldOp
 	}
 	f.foldFamilies()
 	f.carryForgets()
-	expired := f.carryIDs(sources)
+	expired := f.carryIDs()
 	changed = len(absorb) > 0 || expired || f.dropped || f.forgot
 	return f.next, changed, nil
 }
@@ -247,16 +252,16 @@ func (f *folder) forgottenShare(c *compiled, i int) (Forgotten, bool) {
 
 // carryIDs drops the ids of files that have been gone for long enough, and
 // reports whether there were any.
-func (f *folder) carryIDs(sources []Source) bool {
-	present := make(map[mmapstore.ID]bool, len(sources))
-	for _, src := range sources {
-		present[src.Meta().ID] = true
+func (f *folder) carryIDs() bool {
+	if f.o.KeepAllIDs {
+		return false
 	}
 	a := f.next
 	excess := len(a.Absorbed) - maxKeptIDs
 	before := len(a.Absorbed)
 	a.Absorbed = slices.DeleteFunc(a.Absorbed, func(e Absorbed) bool {
-		if e.Generation == a.Generation || present[e.ID] || f.now-e.At <= int64(f.o.KeepIDs) && excess <= 0 {
+		young := f.now-e.At <= int64(f.o.KeepIDs) && excess <= 0
+		if e.Generation == a.Generation || f.o.Lingering[e.ID] || young {
 			return false
 		}
 		excess--

@@ -49,6 +49,8 @@ type Archiver struct {
 
 	round sync.Mutex // held during a round; taken before mu
 
+	lastFailure string // as logged by Run, which alone uses it
+
 	mu    sync.Mutex // guards what follows
 	stats Stats
 }
@@ -95,9 +97,8 @@ func (a *Archiver) Run(ctx context.Context) error {
 	w := newWaker(a.d.Path())
 	defer w.close()
 	for ctx.Err() == nil {
-		if err := a.hold(ctx, w); err != nil && ctx.Err() == nil {
-			a.o.Logger.Warn("Cannot archive, will try again", "err", err)
-			a.note(func(s *Stats) { s.Failures++ })
+		if err := a.hold(ctx, w); ctx.Err() == nil {
+			a.report("Cannot archive, will try again", err)
 		}
 		w.wait(ctx, a.o.Interval)
 	}
@@ -119,13 +120,25 @@ func (a *Archiver) hold(ctx context.Context, w *waker) error {
 	a.o.Logger.Info("Archiving")
 	for ctx.Err() == nil && lock.Covers(a.d.Path()) {
 		w.watch()
-		if err := a.runRound(ctx); err != nil && ctx.Err() == nil {
-			a.o.Logger.Warn("Round failed, nothing is lost", "err", err)
-			a.note(func(s *Stats) { s.Failures++ })
+		if err := a.runRound(ctx); ctx.Err() == nil {
+			a.report("Round failed, nothing is lost", err)
 		}
 		w.wait(ctx, a.o.Interval)
 	}
 	return nil
+}
+
+// report counts a failure, and logs it unless it is the one of last time again.
+func (a *Archiver) report(what string, err error) {
+	if err == nil {
+		a.lastFailure = ""
+		return
+	}
+	a.note(func(s *Stats) { s.Failures++ })
+	if a.lastFailure != err.Error() {
+		a.lastFailure = err.Error()
+		a.o.Logger.Warn(what, "err", err)
+	}
 }
 
 // Once runs one round, waiting for another archiver to let go of the directory

@@ -89,7 +89,7 @@ func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
 	if len(absorb) == 0 && !lost && !a.mayForget(v) {
 		return nil
 	}
-	next, changed, err := aggregate.Fold(v.Archive, sources, absorb, a.o.Fold)
+	next, changed, err := aggregate.Fold(v.Archive, sources, absorb, a.foldOptions(v))
 	if err != nil {
 		return fmt.Errorf("fold: %w", err)
 	}
@@ -105,6 +105,17 @@ func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
 	a.o.step(StepCommitted)
 	a.prepareSpare()
 	return err
+}
+
+// foldOptions keeps the ids of absorbed files that we failed to remove.
+func (a *Archiver) foldOptions(v *directory.View) aggregate.FoldOptions {
+	o := a.o.Fold
+	o.KeepAllIDs = v.Unopened > 0
+	o.Lingering = make(map[mmapstore.ID]bool, len(v.Absorbed))
+	for _, f := range v.Absorbed {
+		o.Lingering[f.ID] = true
+	}
+	return o
 }
 
 // chooseDead freezes the values of the dead, so that what is folded is what was
@@ -132,7 +143,7 @@ func (a *Archiver) chooseDead(v *directory.View) ([]aggregate.Source, map[mmapst
 // mayForget reports whether a fold could change the archive without a death:
 // series were deleted, gauges or ids may have outlived their time.
 func (a *Archiver) mayForget(v *directory.View) bool {
-	if v.Archive.Expires(a.o.Fold) {
+	if v.Archive.Expires(a.foldOptions(v)) {
 		return true
 	}
 	for _, f := range v.Files {
@@ -166,10 +177,10 @@ func (a *Archiver) unlinkAbsorbed(v *directory.View, absorb map[mmapstore.ID]boo
 
 // unlink removes files that an earlier archiver absorbed and did not live to
 // remove.
-func (a *Archiver) unlink(paths []string) error {
+func (a *Archiver) unlink(files []directory.AbsorbedFile) error {
 	var errs []error
-	for _, path := range paths {
-		errs = append(errs, unlink(path))
+	for _, f := range files {
+		errs = append(errs, unlink(f.Path))
 	}
 	return errors.Join(errs...)
 }

@@ -89,6 +89,12 @@ type Problem struct {
 // Reason is a bounded word for a label value: see mmapstore.Reason.
 func (p Problem) Reason() string { return mmapstore.Reason(p.Err) }
 
+// AbsorbedFile is a file that the archive holds.
+type AbsorbedFile struct {
+	Path string
+	ID   mmapstore.ID
+}
+
 // View is what one scan found: sources that count everything exactly once. It
 // keeps their files open until Close.
 type View struct {
@@ -103,9 +109,11 @@ type View struct {
 	ArchiveErr error
 	// ArchiveOnDisk is false if there is no archive on disk, or none that is good.
 	ArchiveOnDisk bool
-	// Absorbed are the paths of files that the archive holds and that are still
-	// there.
-	Absorbed []string
+	// Absorbed are the files that the archive holds and that are still there.
+	Absorbed []AbsorbedFile
+	// Unopened is the number of files that could not be opened, so that nobody
+	// knows their ids.
+	Unopened int
 	// Unborn are the paths of temporary files.
 	Unborn []string
 	// Problems are the files that could not be used, or not in full.

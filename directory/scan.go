@@ -169,7 +169,7 @@ func (l *listing) take(path string, f *tracked) bool {
 	id := f.id()
 	switch {
 	case l.absorbed[id]:
-		l.v.Absorbed = append(l.v.Absorbed, path)
+		l.v.Absorbed = append(l.v.Absorbed, AbsorbedFile{path, id})
 		return false
 	case l.ids[id]:
 		err := fmt.Errorf("id %v of another file: %w", id, mmapstore.ErrMalformed)
@@ -205,6 +205,9 @@ func (d *Directory) at(path string, v *View) *tracked {
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			v.Problems = append(v.Problems, Problem{path, err})
+			if mmapstore.Reason(err) == "io" {
+				v.Unopened++ // it may open next time, and be one that was absorbed
+			}
 		}
 		return nil
 	}
