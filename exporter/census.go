@@ -1,0 +1,177 @@
+//go:build unix
+
+package exporter
+
+import (
+	"os"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/archiver"
+	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// The values of our labels, all of which are exposed from the start.
+var (
+	processStates = []string{"live", "dead", "unknown"}
+	errorReasons  = []string{
+		"version", "byteorder", "notregular", "truncated", "checksum", "malformed", "limit", "native", "io",
+	}
+)
+
+func stateName(s mmapstore.State) string {
+	switch s {
+	case mmapstore.Alive:
+		return "live"
+	case mmapstore.Dead:
+		return "dead"
+	default:
+		return "unknown"
+	}
+}
+
+// tally counts by the values of a label.
+type tally map[string]int
+
+func newTally[S ~string](values []S) tally {
+	t := make(tally, len(values))
+	for _, v := range values {
+		t[string(v)] = 0
+	}
+	return t
+}
+
+func (t tally) add(o tally) {
+	for v, n := range o {
+		t[v] += n
+	}
+}
+
+// census is what one merge found, in numbers.
+type census struct {
+	dirs      []*dirCensus
+	conflicts tally // by kind
+	series    int
+	families  int
+	invalid   int
+}
+
+func newCensus() *census {
+	return &census{conflicts: newTally(aggregate.ConflictKinds)}
+}
+
+// dirCensus is about one directory, or a sum of several.
+type dirCensus struct {
+	path      string
+	missing   int
+	processes tally // by state
+	methods   tally // files by what told their liveness
+	errors    tally // problems by reason
+	problems  []directory.Problem
+	dropped   uint64
+	orphans   int
+
+	archiveSize       int64
+	archiveGeneration uint64
+	archiveCommitted  float64 // Unix seconds; the oldest of a sum; 0 if there is no archive
+
+	archiving bool // an archiver is in this process
+	active    int
+	archiver  archiver.Stats
+}
+
+func newDirCensus(path string) *dirCensus {
+	return &dirCensus{
+		path:      path,
+		processes: newTally(processStates),
+		methods:   newTally(mmapstore.Methods),
+		errors:    newTally(errorReasons),
+	}
+}
+
+// take counts what a scan found.
+func (c *census) take(m Member, v *directory.View) *dirCensus {
+	d := newDirCensus(m.Directory.Path())
+	if v.Missing {
+		d.missing = 1
+	}
+	for _, f := range v.Files {
+		d.processes[stateName(f.Verdict().State)]++
+		d.methods[string(f.Verdict().Method)]++
+		d.dropped += f.Dropped()
+		if f.Orphan() {
+			d.orphans++
+		}
+	}
+	for _, p := range v.Problems {
+		d.problem(p)
+	}
+	d.takeArchive(m.Directory.ArchivePath(), v.Archive)
+	if m.Archiver != nil {
+		d.takeArchiver(m.Archiver.Stats())
+	}
+	c.dirs = append(c.dirs, d)
+	return d
+}
+
+func (d *dirCensus) takeArchive(path string, a *aggregate.Archive) {
+	d.archiveGeneration = a.Generation
+	if info, err := os.Stat(path); err == nil {
+		d.archiveSize = info.Size()
+		d.archiveCommitted = float64(info.ModTime().UnixNano()) / 1e9
+	}
+}
+
+func (d *dirCensus) takeArchiver(s archiver.Stats) {
+	d.archiving, d.archiver = true, s
+	if s.Active {
+		d.active = 1
+	}
+}
+
+// problem notes a file that could not be used, or not in full.
+func (d *dirCensus) problem(p directory.Problem) {
+	d.problems = append(d.problems, p)
+	d.errors[p.Reason()]++
+}
+
+// sum is all directories as one.
+func (c *census) sum() *dirCensus {
+	total := newDirCensus("")
+	for _, d := range c.dirs {
+		total.add(d)
+	}
+	return total
+}
+
+func (d *dirCensus) add(o *dirCensus) {
+	d.missing += o.missing
+	d.processes.add(o.processes)
+	d.methods.add(o.methods)
+	d.errors.add(o.errors)
+	d.dropped += o.dropped
+	d.orphans += o.orphans
+	d.archiveSize += o.archiveSize
+	d.archiveGeneration += o.archiveGeneration
+	if o.archiveCommitted != 0 && (d.archiveCommitted == 0 || o.archiveCommitted < d.archiveCommitted) {
+		d.archiveCommitted = o.archiveCommitted
+	}
+	d.addArchiver(o)
+}
+
+func (d *dirCensus) addArchiver(o *dirCensus) {
+	if !o.archiving {
+		return
+	}
+	s, t := &d.archiver, &o.archiver
+	s.Commits += t.Commits
+	s.Absorbed += t.Absorbed
+	s.Swept += t.Swept
+	s.Failures += t.Failures
+	s.SetAside += t.SetAside
+	if !d.archiving || t.LastRound.Before(s.LastRound) {
+		s.LastRound = t.LastRound // the one that is behind most
+	}
+	d.archiving = true
+	d.active += o.active
+}

@@ -1,0 +1,183 @@
+//go:build unix
+
+package exporter
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/collectors/version"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/promfold/promfold/aggregate"
+)
+
+// namespace begins the names of our own metrics.
+const namespace = "promfold"
+
+// ownMetrics are the metrics of the exporter about itself.
+type ownMetrics struct {
+	registry *prometheus.Registry
+	merges   prometheus.Histogram
+	scrapes  prometheus.Histogram
+	failures prometheus.Counter
+	census   *censusCollector
+	reserved map[string]bool // names of our samples: see avoid
+}
+
+func newOwnMetrics(o Options) *ownMetrics {
+	buckets := []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	m := &ownMetrics{
+		registry: prometheus.NewRegistry(),
+		merges: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "promfold_merge_duration_seconds", Buckets: buckets,
+			Help: "Time that a scan and merge of all directories took.",
+		}),
+		scrapes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "promfold_scrape_duration_seconds", Buckets: buckets,
+			Help: "Time from a scrape's request to the end of its answer.",
+		}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "promfold_merge_failures_total",
+			Help: "Merges that failed because a directory could not be read. Their scrapes were answered with 503.",
+		}),
+		census: newCensusCollector(o.DirectoryLabel),
+	}
+	m.registry.MustRegister(version.NewCollector(namespace), m.merges, m.scrapes, m.failures, m.census)
+	if o.ProcessMetrics {
+		m.registry.MustRegister(
+			collectors.NewGoCollector(),
+			collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		)
+	}
+	if o.ProcessMetrics {
+		m.handler(nil) // registers promhttp's metrics
+	}
+	m.reserved = m.census.names()
+	_, _ = m.gather(newCensus()) // reserves the names of the rest
+	return m
+}
+
+// handler instruments a handler with promhttp's metrics.
+func (m *ownMetrics) handler(h http.Handler) http.Handler {
+	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}) // its counter of errors
+	return promhttp.InstrumentMetricHandler(m.registry, h)
+}
+
+// gather is our own families as of the census. One merge runs at a time, and so
+// does gather.
+func (m *ownMetrics) gather(c *census) ([]*dto.MetricFamily, error) {
+	m.census.now.Store(c)
+	families, err := m.registry.Gather()
+	for _, f := range families {
+		m.reserve(f)
+	}
+	return families, err
+}
+
+// reserve takes the family's sample names for good: what was left out once
+// because of them must not come and go.
+func (m *ownMetrics) reserve(f *dto.MetricFamily) {
+	for _, name := range sampleNames(f) {
+		m.reserved[name] = true
+	}
+}
+
+// avoid leaves out the merged families that have a sample name of ours.
+func (m *ownMetrics) avoid(merged []*dto.MetricFamily) (shown []*dto.MetricFamily, conflicts []aggregate.Conflict) {
+	shown = make([]*dto.MetricFamily, 0, len(merged))
+	for _, f := range merged {
+		if m.collides(f) {
+			conflicts = append(conflicts, aggregate.Conflict{Family: f.GetName(), Kind: aggregate.NameConflict})
+			continue
+		}
+		shown = append(shown, f)
+	}
+	return shown, conflicts
+}
+
+func (m *ownMetrics) collides(f *dto.MetricFamily) bool {
+	for _, name := range sampleNames(f) {
+		if m.reserved[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// sampleNames is all names under which a family has samples, and its own.
+func sampleNames(f *dto.MetricFamily) []string {
+	name := f.GetName()
+	switch f.GetType() {
+	case dto.MetricType_HISTOGRAM:
+		return []string{name, name + "_bucket", name + "_sum", name + "_count"}
+	case dto.MetricType_SUMMARY:
+		return []string{name, name + "_sum", name + "_count"}
+	default:
+		return []string{name}
+	}
+}
+
+// censusCollector shows the latest census.
+type censusCollector struct {
+	now      atomic.Pointer[census]
+	labelled bool // the metrics of directories have a label for theirs
+	dirs     []dirMetric
+	merge    []mergeMetric
+}
+
+func newCensusCollector(label string) *censusCollector {
+	c := &censusCollector{labelled: label != "", dirs: dirMetrics(label), merge: mergeMetrics()}
+	c.now.Store(newCensus())
+	return c
+}
+
+// names is the names of all metrics, of those too that are absent now.
+func (c *censusCollector) names() map[string]bool {
+	names := make(map[string]bool)
+	for _, m := range c.dirs {
+		names[m.name] = true
+	}
+	for _, m := range c.merge {
+		names[m.name] = true
+	}
+	return names
+}
+
+// Describe implements prometheus.Collector.
+func (c *censusCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range c.dirs {
+		ch <- m.desc
+	}
+	for _, m := range c.merge {
+		ch <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *censusCollector) Collect(ch chan<- prometheus.Metric) {
+	now := c.now.Load()
+	for _, m := range c.merge {
+		m.values(now, func(v float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, v, labels...)
+		})
+	}
+	if !c.labelled {
+		c.collectDir(ch, now.sum())
+		return
+	}
+	for _, d := range now.dirs {
+		c.collectDir(ch, d, d.path)
+	}
+}
+
+func (c *censusCollector) collectDir(ch chan<- prometheus.Metric, d *dirCensus, path ...string) {
+	for _, m := range c.dirs {
+		m.values(d, func(v float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, v, append(labels, path...)...)
+		})
+	}
+}
