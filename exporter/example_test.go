@@ -4,7 +4,6 @@ package exporter_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"log"
@@ -109,7 +108,7 @@ func ExampleExporter_Gather_graphite() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := bridge.PushContext(context.Background()); err != nil {
+	if err := bridge.Push(); err != nil {
 		log.Fatal(err)
 	}
 
