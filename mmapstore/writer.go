@@ -243,6 +243,14 @@ func (w *Writer) bury(series int) ([]Word, error) {
 	return life, nil
 }
 
+// Unset makes a gauge one that was never set; it leaves cumulative series alone.
+// Nobody else may store into the first word of a timed gauge: see latest.go.
+func (w *Writer) Unset(s Slot) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.clearGauge(w.families)
+}
+
 // clearGauge unsets a gauge. Cumulative cells keep their values: what they
 // counted is still part of totals that must not go down.
 func (s *Slot) clearGauge(families []Family) {

@@ -267,3 +267,30 @@ func TestFileModeIgnoresUmask(t *testing.T) {
 		}
 	}
 }
+
+// Property: a gauge that was unset reads as never set, of whatever shape, and can
+// be set again; a counter is left alone.
+func TestUnset(t *testing.T) {
+	w := newWriter(t, WriterOptions{})
+	plain := mustSeries(t, w, mustFamily(t, w, gaugeFamily))
+	timed := mustSeries(t, w, mustFamily(t, w, latestFamily))
+	counter := mustSeries(t, w, mustFamily(t, w, counterFamily))
+	r := mustOpen(t, w.Path())
+	for range 3 {
+		plain.Cells[0].Store(1)
+		SetLatest(timed.Cells, 5, 6)
+		counter.Cells[0].Add(1)
+		if got := contents(t, r); got["temp{}"][0] != 1 || !slices.Equal(got["level{}"], []uint64{1, bits(5), 6}) {
+			t.Errorf("set: %v", got)
+		}
+		for _, s := range []Slot{plain, timed, counter} {
+			w.Unset(s)
+		}
+		if got := contents(t, r); got["temp{}"][0] != 0 || !slices.Equal(got["level{}"], []uint64{0, 0, 0}) {
+			t.Errorf("unset: %v", got)
+		}
+	}
+	if got := contents(t, r)["hits_total{}"][0]; got != 3 {
+		t.Errorf("counter is at %d, want 3", got)
+	}
+}
