@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -31,7 +33,7 @@ func aloneStore(t *testing.T, before func(Factory)) (*Store, *prometheus.Registr
 
 func scrape(r *prometheus.Registry) string {
 	w := httptest.NewRecorder()
-	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	return w.Body.String()
 }
 
@@ -78,7 +80,7 @@ func TestAloneAlreadyThere(t *testing.T) {
 	for range 2 { // a refusal leaves nothing behind
 		if err := s.Registerer().Register(c); err == nil {
 			t.Error("taken twice")
-		} else if are, ok := err.(prometheus.AlreadyRegisteredError); !ok || are.ExistingCollector == nil {
+		} else if are, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); !ok || are.ExistingCollector == nil {
 			t.Error(err)
 		}
 	}

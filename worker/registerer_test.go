@@ -127,10 +127,10 @@ func TestUnregister(t *testing.T) {
 	o := prometheus.CounterOpts{Name: "v", Help: "h"}
 	vec := With(s).NewCounterVec(o, []string{"a"})
 	vec.WithLabelValues("x").Inc()
-	func_ := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "f"}, func() float64 { return 1 })
-	s.Registerer().MustRegister(func_)
+	function := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "f"}, func() float64 { return 1 })
+	s.Registerer().MustRegister(function)
 	s.Flush()
-	if !s.Unregister(prometheus.NewCounterVec(o, []string{"a"})) || s.Unregister(vec) || !s.Registerer().Unregister(func_) {
+	if !s.Unregister(prometheus.NewCounterVec(o, []string{"a"})) || s.Unregister(vec) || !s.Registerer().Unregister(function) {
 		t.Error("unregistered twice, or not at all")
 	}
 	vec.WithLabelValues("x").Inc()
