@@ -103,9 +103,7 @@ func (s *Store) takeSlot(c *core) (mmapstore.Slot, error) {
 			// It could not be marked deleted, so the series lives on.
 			slot := old.slot
 			slot.Resumed = true
-			if !c.family.cumulative() {
-				slot.Cells[0].Store(0)
-			}
+			s.writer.Unset(slot)
 			f.holders[c.labels] = c
 			delete(s.unburied, old)
 			return slot, nil

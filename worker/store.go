@@ -52,6 +52,7 @@ type writer interface {
 	AddFamily(mmapstore.Family) (int, error)
 	AddSeries(family int, labels mmapstore.Labels, created time.Time) (mmapstore.Slot, error)
 	Delete(mmapstore.Slot) error
+	Unset(mmapstore.Slot)
 	CountDropped()
 	Path() string
 	Close() error
