@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/promfold/promfold/mmapstore"
 )
@@ -59,30 +60,34 @@ func (v *variant) mixedBounds() bool {
 	return false
 }
 
-// sampleSuffixes are what the types add to the family's name.
-var sampleSuffixes = map[mmapstore.Type][]string{
-	mmapstore.Histogram: {"_bucket", "_sum", "_count"},
-	mmapstore.Summary:   {"_sum", "_count"},
+// sampleNames are the names of the samples of a family.
+func sampleNames(v *variant) []string {
+	switch v.typ {
+	case mmapstore.Histogram:
+		return []string{v.name + "_bucket", v.name + "_sum", v.name + "_count"}
+	case mmapstore.Summary:
+		return []string{v.name + "_sum", v.name + "_count"}
+	default:
+		return []string{v.name}
+	}
 }
 
-// clashes finds the families that are left out because a younger one has
-// samples of the same name, and notes them as conflicts.
+// clashes finds the families that are left out because a younger one, which is
+// shown, has samples of the same name, and notes them as conflicts.
 func (m *Merger) clashes(r *Result) map[*group]bool {
+	byAge := slices.DeleteFunc(m.sortedGroups(), func(g *group) bool { return len(g.shown.order) == 0 })
+	slices.SortStableFunc(byAge, func(a, b *group) int { return cmp.Compare(b.shown.newest, a.shown.newest) })
+	taken := make(map[string]bool)
 	out := make(map[*group]bool)
-	for _, g := range m.sortedGroups() {
-		for _, suffix := range sampleSuffixes[g.shown.typ] {
-			other, ok := m.groups[g.name+suffix]
-			if !ok || len(other.shown.order) == 0 || len(g.shown.order) == 0 {
-				continue
-			}
-			older := g
-			if cmp.Or(cmp.Compare(other.shown.newest, g.shown.newest), cmp.Compare(g.name, other.name)) < 0 {
-				older = other
-			}
-			if !out[older] {
-				out[older] = true
-				r.Conflicts = append(r.Conflicts, Conflict{older.name, NameConflict})
-			}
+	for _, g := range byAge {
+		names := sampleNames(g.shown)
+		if slices.ContainsFunc(names, func(name string) bool { return taken[name] }) {
+			out[g] = true
+			r.Conflicts = append(r.Conflicts, Conflict{g.name, NameConflict})
+			continue
+		}
+		for _, name := range names {
+			taken[name] = true
 		}
 	}
 	return out

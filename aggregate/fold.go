@@ -23,6 +23,8 @@ type FoldOptions struct {
 	// them than can be told.
 	Lingering  map[mmapstore.ID]bool
 	KeepAllIDs bool
+	// Keep are ids that stay listed whatever their age: their files are there.
+	Keep map[mmapstore.ID]bool
 	// Now gives the time of day. Default time.Now.
 	Now func() time.Time
 }
@@ -56,6 +58,8 @@ func Fold(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o FoldOp
 			return nil, false, err
 		}
 	}
+	f.shareLives()
+	f.findExcess()
 	f.foldFamilies()
 	f.carryForgets()
 	expired := f.carryIDs()
@@ -70,6 +74,8 @@ type folder struct {
 	old  *Archive
 	next *Archive
 	m    *Merger
+	// excess are the per-process gauges for which there is no room.
+	excess map[*series]bool
 	// dropped: series of the old archive are not in the new one; forgot: a
 	// source's share is forgotten that was not before.
 	dropped, forgot bool
@@ -93,6 +99,54 @@ func newFolder(old *Archive, absorb map[mmapstore.ID]bool, o FoldOptions) *folde
 		return cmp.Or(cmp.Compare(a.Generation, b.Generation), slices.Compare(a.ID[:], b.ID[:]))
 	})
 	return f
+}
+
+// shareLives lets the modes of a gauge share their lives, as they do in a merge:
+// whether a series was deleted is not a matter of who keeps its value.
+func (f *folder) shareLives() {
+	for _, g := range f.m.groups {
+		if len(g.variants) < 2 {
+			continue
+		}
+		shared := make(map[mmapstore.Type]map[mmapstore.Labels]*life)
+		for _, share := range []func(from, into *life){(*life).share, func(s, all *life) { all.share(s) }} {
+			for _, v := range g.variants {
+				if shared[v.typ] == nil {
+					shared[v.typ] = make(map[mmapstore.Labels]*life)
+				}
+				for _, s := range v.order {
+					if shared[v.typ][s.labels] == nil {
+						shared[v.typ][s.labels] = &life{}
+					}
+					share(&s.life, shared[v.typ][s.labels])
+				}
+			}
+		}
+	}
+}
+
+// findExcess chooses the per-process gauges for which there is no room: those
+// that died first.
+func (f *folder) findExcess() {
+	var all []*series
+	for _, g := range f.m.sortedGroups() {
+		for _, v := range g.variants {
+			if v.mode.PerProcess() && !v.mode.Live() {
+				all = append(all, v.order...)
+			}
+		}
+	}
+	all = slices.DeleteFunc(all, func(s *series) bool {
+		return s.life.contributors == 0 || s.empty() || s.life.hidden() || f.outlived(s)
+	})
+	if len(all) <= f.o.MaxDeadGauges {
+		return
+	}
+	slices.SortStableFunc(all, func(a, b *series) int { return cmp.Compare(f.died(b), f.died(a)) })
+	f.excess = make(map[*series]bool)
+	for _, s := range all[f.o.MaxDeadGauges:] {
+		f.excess[s] = true
+	}
 }
 
 func (f *folder) foldFamilies() {
@@ -139,15 +193,11 @@ func (f *folder) kept(v *variant) []*series {
 	for _, s := range v.order {
 		switch {
 		case s.life.contributors == 0 || s.empty():
-		case s.life.hidden() || f.outlived(s):
+		case s.life.hidden() || f.outlived(s) || f.excess[s]:
 			f.dropped = true
 		default:
 			kept = append(kept, s)
 		}
-	}
-	if v.mode.PerProcess() && len(kept) > f.o.MaxDeadGauges {
-		slices.SortStableFunc(kept, func(a, b *series) int { return cmp.Compare(f.died(b), f.died(a)) })
-		kept = kept[:f.o.MaxDeadGauges]
 	}
 	if v.typ == mmapstore.Histogram { // series of the same bounds share a family
 		slices.SortStableFunc(kept, func(a, b *series) int { return slices.Compare(a.bounds, b.bounds) })
@@ -155,10 +205,14 @@ func (f *folder) kept(v *variant) []*series {
 	return kept
 }
 
-// empty: a gauge that holds neither a value nor the memory of a deletion.
+// empty: a gauge that neither shows (a sum does, unset, as 0) nor holds the
+// memory of a deletion.
 func (s *series) empty() bool {
-	return !s.family.typ.Cumulative() && s.life.past.Deleted == 0 &&
-		!s.gauge.set && !s.family.mode.PerProcess()
+	if s.family.typ.Cumulative() || s.life.past.Deleted != 0 {
+		return false
+	}
+	_, shows := s.exposeGauge()
+	return !shows
 }
 
 // outlived: a per-process gauge that has been dead for long enough.
@@ -182,12 +236,12 @@ func (f *folder) addSeries(family int, s *series) {
 		Family: family, Labels: s.labels, Created: created, Word: len(a.Words),
 	})
 	a.History.Series = append(a.History.Series, past)
-	a.Words = append(a.Words, s.words()...)
+	a.Words = append(a.Words, s.words(f.m.loadedAt)...)
 	a.Schema.Words = len(a.Words)
 }
 
-// words is the series in the layout of an archive: see mmapstore.Schema.
-func (s *series) words() []uint64 {
+// words is the series in the layout of an archive made now: see mmapstore.Schema.
+func (s *series) words(now int64) []uint64 {
 	hi, lo := s.sum.parts()
 	sums := []uint64{math.Float64bits(hi), math.Float64bits(lo)}
 	switch s.family.typ {
@@ -207,7 +261,7 @@ func (s *series) words() []uint64 {
 		words[0] = 1
 	}
 	if s.family.mode.Timed() {
-		words = append(words, uint64(s.gauge.at))
+		words = append(words, uint64(min(s.gauge.at, now)))
 	}
 	return words
 }
@@ -225,10 +279,20 @@ func (f *folder) carryForgets() {
 			}
 		}
 	}
+	absorbed := f.next.AbsorbedIDs()
+	for id, entries := range f.old.History.Forgotten {
+		// A file that we cannot see today may be back tomorrow.
+		if _, here := f.m.sources[id]; !here && !absorbed[id] && len(forgotten) < maxForgotten {
+			forgotten[id] = entries
+		}
+	}
 	if len(forgotten) > 0 {
 		f.next.History.Forgotten = forgotten
 	}
 }
+
+// maxForgotten bounds for how many absent sources shares stay forgotten.
+const maxForgotten = 1 << 12
 
 func (f *folder) forgottenShare(c *compiled, i int) (Forgotten, bool) {
 	s := c.targets[i].series

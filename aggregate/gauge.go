@@ -15,6 +15,10 @@ type gauge struct {
 	live    bool  // all: the contributor lives
 }
 
+// future is the time of all sets that claim to be later than the reading: as if
+// they were made just now, all at once. An archive keeps the time of its making.
+const future = math.MaxInt64
+
 // fold takes one contributor into the merge, by the law of the mode. Every law
 // is associative and commutative, so neither order nor earlier folding shows.
 // Sums are not here: they go to the unrounded sum of the series.
@@ -52,15 +56,15 @@ func better(mode mmapstore.Mode, c, g gauge) bool {
 	case mmapstore.Latest, mmapstore.LiveLatest:
 		return c.at > g.at || c.at == g.at && greater(c.value, g.value)
 	case mmapstore.Min, mmapstore.LiveMin:
-		return math.IsNaN(g.value) || c.value < g.value
+		return math.IsNaN(g.value) && !math.IsNaN(c.value) || greater(g.value, c.value) && !math.IsNaN(c.value)
 	default:
 		return greater(c.value, g.value)
 	}
 }
 
-// greater orders floats with NaN below all.
+// greater orders floats with NaN below all, and -0 below 0.
 func greater(a, b float64) bool {
-	return a > b || math.IsNaN(b) && !math.IsNaN(a)
+	return a > b || math.IsNaN(b) && !math.IsNaN(a) || a == b && math.Signbit(b) && !math.Signbit(a)
 }
 
 // summed reports whether the mode adds gauges up.

@@ -3,6 +3,7 @@ package aggregate
 import (
 	"cmp"
 	"math"
+	"slices"
 
 	"github.com/promfold/promfold/mmapstore"
 )
@@ -40,7 +41,11 @@ func (m *Merger) add(c *compiled) {
 		if past.Newest == 0 && !s.family.typ.Cumulative() {
 			continue // a deleted gauge has no share to keep
 		}
-		m.addWords(c, from, t, words, forgot)
+		if forgot != nil && len(forgot.Words) == len(words) {
+			m.addBeyond(c, from, t, words, forgot.Words)
+			continue
+		}
+		m.addWords(c, from, t, words)
 	}
 }
 
@@ -64,7 +69,7 @@ func (c *compiled) past(i int, life lifeOf, forgot *Forgotten) (created int64, p
 	return created, Past{Newest: max(born, 1)}
 }
 
-func (m *Merger) addWords(c *compiled, from *mmapstore.Series, t *target, words []uint64, forgot *Forgotten) {
+func (m *Merger) addWords(c *compiled, from *mmapstore.Series, t *target, words []uint64) {
 	s := t.series
 	sums := c.schema.SumWords
 	switch s.family.typ {
@@ -82,8 +87,30 @@ func (m *Merger) addWords(c *compiled, from *mmapstore.Series, t *target, words 
 	default:
 		m.addGauge(c, from, s, words)
 	}
-	if forgot != nil && len(forgot.Words) == len(words) {
-		s.subtract(forgot.Words, sums, t.buckets)
+}
+
+// addBeyond adds what the cells hold beyond a share that was forgotten. Cells of
+// cumulative series only grow; where they did not, somebody else wrote to them,
+// and the share is what there is.
+func (m *Merger) addBeyond(c *compiled, from *mmapstore.Series, t *target, words, forgotten []uint64) {
+	typ, sums := t.series.family.typ, c.schema.SumWords
+	first := 0 // of the floats
+	if typ == mmapstore.Counter || typ == mmapstore.Untyped {
+		first = 1
+	}
+	beyond := slices.Clone(words)
+	for i := range beyond {
+		if i < first || i >= first+sums {
+			beyond[i] -= min(beyond[i], forgotten[i])
+		}
+	}
+	m.addWords(c, from, t, beyond)
+	for i := first; i < first+sums; i++ {
+		is, was := math.Float64frombits(words[i]), math.Float64frombits(forgotten[i])
+		if !finite(is) || !finite(was) || typ == mmapstore.Counter && sums == 1 && (was < 0 || is < was) {
+			continue // was not added, or cannot be what it was
+		}
+		t.series.sum.add(-was)
 	}
 }
 
@@ -116,27 +143,6 @@ func (s *series) addBuckets(counts []uint64, to []int) {
 	}
 }
 
-// subtract takes a forgotten share out again. The share is never more than what
-// was added just before, since cells of cumulative series only grow.
-func (s *series) subtract(words []uint64, sums int, to []int) {
-	switch s.family.typ {
-	case mmapstore.Counter, mmapstore.Untyped:
-		s.subtractCount(words[0])
-		s.sum.add(-math.Float64frombits(words[1]))
-	case mmapstore.Histogram:
-		s.sum.add(-math.Float64frombits(words[0]))
-		for i, n := range words[sums:] {
-			if to != nil {
-				i = to[i]
-			}
-			s.buckets[i] -= n
-		}
-	case mmapstore.Summary:
-		s.sum.add(-math.Float64frombits(words[0]))
-		s.count -= words[sums]
-	}
-}
-
 func (m *Merger) addGauge(c *compiled, from *mmapstore.Series, s *series, words []uint64) {
 	mode := s.family.mode
 	if mode.Live() && c.meta.dead() {
@@ -150,7 +156,9 @@ func (m *Merger) addGauge(c *compiled, from *mmapstore.Series, s *series, words 
 	case mode.PerProcess():
 		g.at, g.live = cmp.Or(from.Created, c.meta.Created), !c.meta.dead()
 	case len(words) > 2:
-		g.at = min(int64(words[2]), m.loadedAt) // no clock may claim the future
+		if g.at = int64(words[2]); g.at > m.loadedAt {
+			g.at = future // no clock may claim more of it than another
+		}
 	}
 	if summed(mode) {
 		s.gauge.present = true
@@ -182,12 +190,19 @@ func (m *Merger) foldLoser(from, into *variant) {
 		return
 	}
 	for _, s := range from.order {
-		if s.stamp != m.merge || !s.gauge.present {
+		if s.stamp != m.merge {
+			continue
+		}
+		if to, ok := into.series[s.labels]; ok && !s.gauge.present {
+			s.life.share(&to.life)
+		}
+		if !s.gauge.present {
 			continue
 		}
 		to := into.at(s.labels)
 		to.stamp = m.merge
-		to.life.merge(&s.life)
+		to.life.contributors += s.life.contributors
+		s.life.share(&to.life)
 		c := s.gauge
 		if summed(from.mode) {
 			c.value = s.sum.value()

@@ -40,9 +40,10 @@ func (m *Merger) result() *Result {
 
 // exposeFamily is nil for a family without a series to show.
 func (m *Merger) exposeFamily(v *variant) *dto.MetricFamily {
-	f := &dto.MetricFamily{Name: &v.name, Help: &v.help, Type: dtoType(v.typ).Enum()}
-	if v.unit != "" {
-		f.Unit = &v.unit
+	help, unit := v.help, v.unit // the next merge may change v while f is read
+	f := &dto.MetricFamily{Name: &v.name, Help: &help, Type: dtoType(v.typ).Enum()}
+	if unit != "" {
+		f.Unit = &unit
 	}
 	for _, s := range v.order {
 		if metric := s.expose(m.began); metric != nil {

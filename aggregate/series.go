@@ -72,12 +72,11 @@ func (l *life) contribute(created int64, past Past) {
 	}
 }
 
-// merge takes in the life of the same series in another variant.
-func (l *life) merge(o *life) {
-	l.contributors += o.contributors
-	l.live = l.live || o.live
-	l.newest = max(l.newest, o.newest)
-	l.deleted = max(l.deleted, o.deleted)
+// share tells another variant's life of the same series whether it is to be seen.
+func (l *life) share(into *life) {
+	into.live = into.live || l.live
+	into.newest = max(into.newest, l.newest)
+	into.deleted = max(into.deleted, l.deleted)
 }
 
 // createdTime is 0 unless every contributor told when it began.
@@ -150,11 +149,4 @@ func (s *series) addCount(n uint64) {
 	if s.count < n {
 		s.sum.add(1 << 64)
 	}
-}
-
-func (s *series) subtractCount(n uint64) {
-	if s.count < n {
-		s.sum.add(-(1 << 64))
-	}
-	s.count -= n
 }

@@ -19,7 +19,10 @@ func (s *sum) add(x float64) {
 		return
 	}
 	hi, err := twoSum(s.hi, x)
-	s.hi, s.lo = twoSum(hi, s.lo+err)
+	if hi, err = twoSum(hi, s.lo+err); hi-hi != 0 {
+		hi, err = math.Copysign(math.MaxFloat64, s.hi), 0 // stays at the top, as counts do
+	}
+	s.hi, s.lo = hi, err
 }
 
 // addInt adds n without rounding it to a float first.

@@ -85,6 +85,11 @@ func (a *Archiver) prepareSpare() {
 // writeSpare fills the spare, making it if need be. Where there is no room to
 // grow, what fits will do.
 func (a *Archiver) writeSpare(path string, b []byte) (err error) {
+	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
+		if err := a.setAside(path); err != nil {
+			return err
+		}
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o640)
 	if err != nil {
 		return err

@@ -34,8 +34,20 @@ func (a *Archiver) runRound(ctx context.Context) error {
 	if err := a.makeHidden(); err != nil {
 		return err
 	}
-	if err := a.handleArchiveError(v); err != nil {
-		return err
+	if directory.Damaged(v.ArchiveErr) {
+		a.o.Logger.Error("The archive is damaged and is set aside", "err", v.ArchiveErr)
+		if err := a.setAside(a.d.ArchivePath()); err != nil {
+			return err
+		}
+		v.Close()
+		if v, err = a.d.Scan(ctx); err != nil {
+			return err
+		}
+		defer v.Close()
+	}
+	// One of a newer version is left alone, and so is everything else.
+	if err := v.ArchiveErr; err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("standing by: %w", err)
 	}
 	err = a.fold(ctx, v)
 	return errors.Join(err, a.unlink(v.Absorbed), a.sweep(v.Unborn))
@@ -52,21 +64,6 @@ func (a *Archiver) makeHidden() error {
 		return fmt.Errorf("make the archive's directory: %w", err)
 	}
 	return nil
-}
-
-// handleArchiveError decides what a round may do beside an archive that cannot
-// be read. One that is damaged is set aside, and the next commit writes what we
-// know of it. One of a newer version is left alone, and so is everything else.
-func (a *Archiver) handleArchiveError(v *directory.View) error {
-	switch err := v.ArchiveErr; {
-	case err == nil || errors.Is(err, fs.ErrNotExist):
-		return nil
-	case directory.Damaged(err):
-		a.o.Logger.Error("The archive is damaged and is set aside", "err", err)
-		return a.setAside(a.d.ArchivePath())
-	default:
-		return fmt.Errorf("standing by: %w", err)
-	}
 }
 
 // setAside renames a damaged file, so that it is in nobody's way and can be

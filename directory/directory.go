@@ -39,6 +39,7 @@ type Directory struct {
 	orphans map[mmapstore.ID]*tracked // files that lost their name
 	archive *aggregate.Archive        // the last good one
 	stamp   stamp                     // of the last good one
+	scanned bool                      // at least one scan came to something
 }
 
 // New makes a Directory of the path. Nothing is opened before the first Scan.

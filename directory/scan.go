@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -66,17 +65,17 @@ func (d *Directory) scanOnce(ctx context.Context) (v *View, settled bool, err er
 	if v.onDisk, err = d.readArchive(v); err != nil {
 		return nil, false, err
 	}
-	found, err := d.list(ctx, v)
-	if err != nil {
-		d.discard(found)
+	l := &listing{d: d, v: v, found: make(map[string]*tracked), absorbed: v.Archive.AbsorbedIDs()}
+	if err := l.list(ctx); err != nil {
+		d.discard(l.found)
 		return nil, false, err
 	}
 	if !v.ArchiveCurrent() {
-		d.discard(found)
+		d.discard(l.found)
 		return nil, false, nil
 	}
-	d.replaceVanished(found)
-	d.files = found
+	l.replaceVanished()
+	d.files, d.scanned = l.found, true
 	d.update(v)
 	return v, true, nil
 }
@@ -123,67 +122,6 @@ func (d *Directory) tolerate(v *View, err error) error {
 	return fmt.Errorf("archive of %s: %w", d.path, err)
 }
 
-// list opens what is new and returns the files that are there, by path.
-func (d *Directory) list(ctx context.Context, v *View) (map[string]*tracked, error) {
-	entries, err := os.ReadDir(d.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		v.Missing = true
-		return map[string]*tracked{}, nil
-	}
-	if err != nil {
-		if len(d.files) == 0 {
-			return nil, fmt.Errorf("list the directory: %w", err)
-		}
-		v.Problems = append(v.Problems, Problem{d.path, err})
-		return d.files, nil // what was there a moment ago
-	}
-	l := listing{found: make(map[string]*tracked, len(entries)), absorbed: v.Archive.AbsorbedIDs(), v: v}
-	for _, e := range entries {
-		if ctx.Err() != nil {
-			return l.found, ctx.Err()
-		}
-		path := filepath.Join(d.path, e.Name())
-		switch {
-		case mmapstore.IsTempName(e.Name()):
-			v.Unborn = append(v.Unborn, path)
-		case mmapstore.IsFileName(e.Name()):
-			if f := d.at(path, v); f != nil && !l.take(path, f) {
-				d.releaseNew(path, f)
-			}
-		}
-	}
-	return l.found, nil
-}
-
-// listing is the state of one list.
-type listing struct {
-	found    map[string]*tracked
-	ids      map[mmapstore.ID]bool
-	absorbed map[mmapstore.ID]bool
-	v        *View
-}
-
-// take takes a file into the listing, unless it counts elsewhere already: in
-// the archive, or under another name.
-func (l *listing) take(path string, f *tracked) bool {
-	id := f.id()
-	switch {
-	case l.absorbed[id]:
-		l.v.Absorbed = append(l.v.Absorbed, AbsorbedFile{path, id})
-		return false
-	case l.ids[id]:
-		err := fmt.Errorf("id %v of another file: %w", id, mmapstore.ErrMalformed)
-		l.v.Problems = append(l.v.Problems, Problem{path, err})
-		return false
-	}
-	if l.ids == nil {
-		l.ids = make(map[mmapstore.ID]bool)
-	}
-	l.ids[id] = true
-	l.found[path] = f
-	return true
-}
-
 // releaseNew lets go of a file that was just opened, unless it was open before.
 func (d *Directory) releaseNew(path string, f *tracked) {
 	if d.files[path] != f {
@@ -195,10 +133,13 @@ func (d *Directory) releaseNew(path string, f *tracked) {
 func (d *Directory) at(path string, v *View) *tracked {
 	known := d.files[path]
 	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil // went away since the listing
-	}
-	if err == nil && known != nil && os.SameFile(info, known.info) {
+	case err != nil && known != nil:
+		v.Problems = append(v.Problems, Problem{path, err})
+		return known // only ENOENT is absence
+	case known != nil && os.SameFile(info, known.info):
 		return known
 	}
 	f, err := d.open(path)
@@ -228,42 +169,14 @@ func (d *Directory) open(path string) (*tracked, error) {
 	return f, nil
 }
 
-// replaceVanished lets go of the files that are not found any more. Those that
-// the archive holds are done with. The others were removed by somebody else, and
-// their counts, which were exposed, are kept as long as their descriptor is.
-func (d *Directory) replaceVanished(found map[string]*tracked) {
-	absorbed := d.archive.AbsorbedIDs()
-	for path, f := range d.files {
-		if found[path] == f {
-			continue
-		}
-		// An archiver may have absorbed the file and forgotten the id since we
-		// saw it. Then we cannot tell, and must not count twice.
-		if absorbed[f.id()] || d.archive.Horizon > f.seen+1 {
-			d.drop(f)
-			continue
-		}
-		f.orphan = true
-		d.orphans[f.id()] = f
-	}
-	for id, f := range d.orphans {
-		if absorbed[id] || !d.o.Archiving && f.verdict.State == mmapstore.Dead {
-			d.drop(f)
-			delete(d.orphans, id)
-		}
-	}
-}
-
 // update probes and refreshes the files and lists them in the view.
 func (d *Directory) update(v *View) {
 	all := make([]*tracked, 0, len(d.files)+len(d.orphans))
-	for _, f := range d.files {
-		f.seen = d.archive.Generation
-		all = append(all, f)
-	}
+	all = slices.AppendSeq(all, maps.Values(d.files))
 	all = slices.AppendSeq(all, maps.Values(d.orphans))
 	slices.SortFunc(all, byBirth)
 	for _, f := range all {
+		f.seen = d.archive.Generation
 		damage := f.update()
 		if damage != nil {
 			v.Problems = append(v.Problems, Problem{f.path, damage})
