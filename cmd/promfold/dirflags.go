@@ -1,0 +1,114 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/model"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/archiver"
+)
+
+// dirFlags say which directories, and how they are archived.
+type dirFlags struct {
+	patterns   []string
+	archiveDir string
+	interval   time.Duration
+	retention  time.Duration
+}
+
+func (f *dirFlags) add(cmd *kingpin.CmdClause) {
+	cmd.Flag("multiproc.dir", "Multiprocess directory, or a glob of such. It need not exist yet. Repeatable. "+
+		"Default: $PROMETHEUS_MULTIPROC_DIR, then $prometheus_multiproc_dir.").StringsVar(&f.patterns)
+	cmd.Flag("archive.dir", "Where the archive is kept. Default: .promfold in the multiprocess directory. "+
+		"Only for a single directory.").StringVar(&f.archiveDir)
+	cmd.Flag("archive.interval", "Time between two looks for dead processes.").Default("5s").DurationVar(&f.interval)
+	cmd.Flag("archive.dead-gauges-retention", "How long gauges of mode all are shown after their process has died.").
+		Default("10m").DurationVar(&f.retention)
+}
+
+// complete fills in the defaults and finds what makes no sense.
+func (f *dirFlags) complete() error {
+	for _, name := range []string{"PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"} {
+		if dir := os.Getenv(name); dir != "" && len(f.patterns) == 0 {
+			f.patterns = []string{dir}
+		}
+	}
+	if len(f.patterns) == 0 {
+		return usageError{errors.New("no directory: give --multiproc.dir or set $PROMETHEUS_MULTIPROC_DIR")}
+	}
+	for _, p := range f.patterns {
+		if _, err := filepath.Match(p, ""); err != nil || p == "" {
+			return usageError{fmt.Errorf("--multiproc.dir=%q: not a path or glob", p)}
+		}
+	}
+	if f.archiveDir != "" && (len(f.patterns) > 1 || isGlob(f.patterns[0])) {
+		return usageError{errors.New("--archive.dir is for a single directory: archives cannot share it")}
+	}
+	if f.interval <= 0 {
+		return usageError{fmt.Errorf("--archive.interval=%v: must be above 0", f.interval)}
+	}
+	if f.retention < 0 {
+		return usageError{fmt.Errorf("--archive.dead-gauges-retention=%v: must not be below 0", f.retention)}
+	}
+	return nil
+}
+
+// archiverOptions are the choices for the archiver of each directory.
+func (f *dirFlags) archiverOptions() archiver.Options {
+	return archiver.Options{
+		Interval: f.interval,
+		Fold:     aggregate.FoldOptions{DeadGauges: max(f.retention, 1)}, // 0 would mean the default
+	}
+}
+
+// isGlob: a path that exists as it is written is one, whatever it contains.
+func isGlob(pattern string) bool {
+	if !strings.ContainsAny(pattern, `*?[\`) {
+		return false
+	}
+	_, err := os.Lstat(pattern)
+	return err != nil
+}
+
+// expand is the directories that the patterns mean now: paths whether or not
+// they exist, and for globs what is there.
+func (f *dirFlags) expand() []string {
+	var paths []string
+	for _, p := range f.patterns {
+		if !isGlob(p) {
+			paths = append(paths, filepath.Clean(p))
+			continue
+		}
+		matches, _ := filepath.Glob(p) // complete has looked at the pattern
+		for _, m := range matches {
+			if info, err := os.Stat(m); err == nil && info.IsDir() {
+				paths = append(paths, filepath.Clean(m))
+			}
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// reservedLabels are used by the exposition or by our own metrics.
+var reservedLabels = []string{"le", "quantile", "pid", "state", "method", "reason", "kind"}
+
+func checkDirLabel(name string) error {
+	if name == "" {
+		return nil
+	}
+	if !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, "__") || slices.Contains(reservedLabels, name) {
+		return usageError{fmt.Errorf("--multiproc.dir-label=%q: not a label name, or one that is taken", name)}
+	}
+	return nil
+}

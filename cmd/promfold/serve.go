@@ -1,0 +1,146 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/version"
+	"github.com/prometheus/exporter-toolkit/web"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+
+	"github.com/promfold/promfold/exporter"
+)
+
+// serve is the default command: exporter and archiver of the directories.
+type serve struct {
+	dirs    dirFlags
+	label   string
+	archive bool
+
+	web            *web.FlagConfig
+	path           string
+	withoutProcess bool
+	linger         time.Duration
+}
+
+func addServe(app *kingpin.Application) runner {
+	s := &serve{}
+	cmd := app.Command("serve", "Serve the merged metrics of multiprocess directories, and archive the dead. The default command.").Default()
+	s.dirs.add(cmd)
+	cmd.Flag("multiproc.dir-label", "Add a label of this name, with the path of the directory, to every series. "+
+		"Without it several directories are merged into one.").StringVar(&s.label)
+	cmd.Flag("archive", "Fold the files of dead processes into the archive. "+
+		"Switch it off where another promfold does it, or the directory is read-only.").Default("true").BoolVar(&s.archive)
+	s.web = kingpinflag.AddFlags(cmd, ":9500")
+	cmd.Flag("web.telemetry-path", "Path under which metrics are exposed.").Default("/metrics").StringVar(&s.path)
+	cmd.Flag("web.disable-exporter-metrics", "Leave out the metrics about this process (go_*, process_*, promhttp_*). "+
+		"Families of these names from the directories are shown only then. promfold_* are always there.").
+		BoolVar(&s.withoutProcess)
+	cmd.Flag("web.linger", "After SIGTERM serve until one more scrape was answered, or this long.").
+		Default("0s").DurationVar(&s.linger)
+	return s.run
+}
+
+func (s *serve) complete() error {
+	if err := s.dirs.complete(); err != nil {
+		return err
+	}
+	if err := checkDirLabel(s.label); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(s.path, "/") || strings.ContainsAny(s.path, " {}") {
+		return usageError{fmt.Errorf("--web.telemetry-path=%q: must begin with / and have no space or brace", s.path)}
+	}
+	if s.linger < 0 {
+		return usageError{fmt.Errorf("--web.linger=%v: must not be below 0", s.linger)}
+	}
+	return nil
+}
+
+func (s *serve) run(log *slog.Logger) error {
+	if err := s.complete(); err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	log.Info("Starting promfold", "version", version.Info())
+	e := exporter.New(exporter.Options{DirectoryLabel: s.label, ProcessMetrics: !s.withoutProcess, Logger: log})
+	f := newFleet(&s.dirs, s.label, s.archive, e, log)
+	if err := f.readable(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var background sync.WaitGroup
+	defer f.close()
+	defer background.Wait()
+	defer cancel()
+	f.grow(ctx)
+	background.Go(func() { f.watch(ctx) })
+
+	last := newLastScrape(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.grow(ctx)
+		e.ServeHTTP(w, r)
+	}))
+	site, err := newSite(s.path, last)
+	if err != nil {
+		return err
+	}
+	server := newServer(site, log)
+	served := make(chan error, 1)
+	background.Go(func() { served <- web.ListenAndServe(server, s.web, log) })
+	select {
+	case err := <-served:
+		return err
+	case got := <-signals:
+		log.Info("Stopping", "signal", got, "linger", s.linger)
+	}
+	s.awaitLast(last, signals, served)
+	signal.Stop(signals) // one more ends us at once
+	return shutdown(server, served)
+}
+
+// awaitLast lingers: the last counts of an application that ends with us are
+// still to be scraped.
+func (s *serve) awaitLast(last *lastScrape, signals <-chan os.Signal, served chan error) {
+	if s.linger == 0 {
+		return
+	}
+	last.ask()
+	timeout := time.NewTimer(s.linger)
+	defer timeout.Stop()
+	select {
+	case <-last.seen:
+	case <-timeout.C:
+	case <-signals:
+	case err := <-served:
+		served <- err // for shutdown
+	}
+}
+
+// shutdownTimeout bounds how long the last answers may take.
+const shutdownTimeout = 10 * time.Second
+
+// shutdown lets the answers under way finish and waits for the server.
+func shutdown(server *http.Server, served <-chan error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close() // cuts off who is too slow
+	}
+	if err := <-served; err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
