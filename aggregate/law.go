@@ -193,10 +193,10 @@ func (m *Merger) foldLoser(from, into *variant) {
 		if s.stamp != m.merge {
 			continue
 		}
-		if to, ok := into.series[s.labels]; ok && !s.gauge.present {
-			s.life.share(&to.life)
-		}
-		if !s.gauge.present {
+		if _, shows := s.exposeGauge(); !shows {
+			if to, ok := into.series[s.labels]; ok { // a deletion, maybe
+				s.life.share(&to.life)
+			}
 			continue
 		}
 		to := into.at(s.labels)
