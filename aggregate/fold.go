@@ -23,8 +23,6 @@ type FoldOptions struct {
 	// them than can be told.
 	Lingering  map[mmapstore.ID]bool
 	KeepAllIDs bool
-	// Keep are ids that stay listed whatever their age: their files are there.
-	Keep map[mmapstore.ID]bool
 	// Now gives the time of day. Default time.Now.
 	Now func() time.Time
 }
