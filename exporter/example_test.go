@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -28,16 +27,16 @@ import (
 func exampleDir() string {
 	dir, err := os.MkdirTemp("", "promfold-example")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	for n := range 2 {
 		store, err := worker.New(dir)
 		if err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 		worker.With(store).NewCounter(prometheus.CounterOpts{Name: "jobs_total", Help: "Jobs."}).Add(float64(n + 1))
 		if err := store.Close(); err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 	}
 	return dir
@@ -57,7 +56,7 @@ func ExampleHandler() {
 	defer server.Close()
 	answer, err := http.Get(server.URL + "/metrics?name[]=jobs_total")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer answer.Body.Close()
 	_, _ = io.Copy(os.Stdout, answer.Body)
@@ -83,7 +82,7 @@ func ExampleExporter_Gather_push() {
 	defer gateway.Close()
 
 	if err := push.New(gateway.URL, "nightly").Gatherer(e).Push(); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	// Output:
 	// PUT /metrics/job/nightly
@@ -100,26 +99,26 @@ func ExampleExporter_Gather_graphite() {
 
 	carbon, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer carbon.Close()
 
 	bridge, err := graphite.NewBridge(&graphite.Config{URL: carbon.Addr().String(), Gatherer: e, Prefix: "app"})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	if err := bridge.Push(); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	conn, err := carbon.Accept()
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer conn.Close()
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(strings.Join(strings.Fields(line)[:2], " ")) // a time follows
 	// Output:
@@ -137,11 +136,11 @@ func ExampleExporter_Gather_textfile() {
 
 	file := filepath.Join(path, "app.prom")
 	if err := prometheus.WriteToTextfile(file, e); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Print(string(b))
 	// Output:

@@ -4,6 +4,7 @@ package exporter_test
 
 import (
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -91,7 +92,7 @@ func decode(t *testing.T, r io.Reader, f expfmt.Format) map[string]*dto.MetricFa
 	d := expfmt.NewDecoder(r, f)
 	for {
 		mf := &dto.MetricFamily{}
-		if err := d.Decode(mf); err == io.EOF {
+		if err := d.Decode(mf); errors.Is(err, io.EOF) {
 			return families
 		} else if err != nil {
 			t.Fatal(err)

@@ -68,7 +68,7 @@ func (s *sharer[T]) join() (b *batch[T], first bool) {
 	defer s.mu.Unlock()
 	if s.waiting == nil {
 		b := &batch[T]{done: make(chan struct{}), err: errAborted}
-		b.ctx, b.cancel = context.WithCancel(context.Background())
+		b.ctx, b.cancel = context.WithCancel(context.Background()) //nolint:gosec // G118: leave cancels
 		s.waiting, first = b, true
 	}
 	s.waiting.clients++

@@ -80,8 +80,7 @@ func (d *demo) run(log *slog.Logger) (err error) {
 	}
 	path, err := os.MkdirTemp(sharedMemory(), "promfold-demo-")
 	if err != nil {
-		listener.Close()
-		return err
+		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(path)) }()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -95,7 +94,7 @@ func (d *demo) run(log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	defer server.Close()
+	defer func() { err = errors.Join(err, server.Close()) }()
 	fmt.Printf("Open %s\n%d workers count in %s; about every %v one is killed and replaced.\n",
 		d.url, d.workers, path, d.killEvery)
 	err = d.live(ctx)

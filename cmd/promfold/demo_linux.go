@@ -18,7 +18,7 @@ const minFree = 32 << 20
 func sharedMemory() string {
 	const path = "/dev/shm"
 	var st unix.Statfs_t
-	if unix.Statfs(path, &st) != nil || int64(st.Type) != unix.TMPFS_MAGIC || unix.Access(path, unix.W_OK) != nil {
+	if unix.Statfs(path, &st) != nil || st.Type != unix.TMPFS_MAGIC || unix.Access(path, unix.W_OK) != nil {
 		return ""
 	}
 	if st.Bavail*uint64(st.Bsize) < minFree {
