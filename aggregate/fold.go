@@ -135,7 +135,7 @@ func (f *folder) findExcess() {
 		}
 	}
 	all = slices.DeleteFunc(all, func(s *series) bool {
-		return s.life.contributors == 0 || s.empty() || s.life.hidden() || f.outlived(s)
+		return s.life.contributors == 0 || s.life.hidden() || f.outlived(s)
 	})
 	if len(all) <= f.o.MaxDeadGauges {
 		return
@@ -190,7 +190,7 @@ func (f *folder) kept(v *variant) []*series {
 	kept := make([]*series, 0, len(v.order))
 	for _, s := range v.order {
 		switch {
-		case s.life.contributors == 0 || s.empty():
+		case s.life.contributors == 0: // of the living alone
 		case s.life.hidden() || f.outlived(s) || f.excess[s]:
 			f.dropped = true
 		default:
@@ -201,16 +201,6 @@ func (f *folder) kept(v *variant) []*series {
 		slices.SortStableFunc(kept, func(a, b *series) int { return slices.Compare(a.bounds, b.bounds) })
 	}
 	return kept
-}
-
-// empty: a gauge that neither shows (a sum does, unset, as 0) nor holds the
-// memory of a deletion.
-func (s *series) empty() bool {
-	if s.family.typ.Cumulative() || s.life.past.Deleted != 0 {
-		return false
-	}
-	_, shows := s.exposeGauge()
-	return !shows
 }
 
 // outlived: a per-process gauge that has been dead for long enough.

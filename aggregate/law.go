@@ -33,6 +33,9 @@ func (m *Merger) add(c *compiled) {
 		}
 		created, past := c.past(i, life, forgot)
 		s := t.series
+		if s.family.mode.Live() && c.meta.dead() {
+			continue // an archive will know nothing of it
+		}
 		s.life.note(past, c.meta.dead())
 		if m.folding && !m.folds[c.meta.ID] {
 			continue // its life matters to a fold, its values are not folded
@@ -145,9 +148,6 @@ func (s *series) addBuckets(counts []uint64, to []int) {
 
 func (m *Merger) addGauge(c *compiled, from *mmapstore.Series, s *series, words []uint64) {
 	mode := s.family.mode
-	if mode.Live() && c.meta.dead() {
-		return
-	}
 	g := gauge{present: true, set: words[0] != 0, value: math.Float64frombits(words[1])}
 	if !g.set {
 		g.value = 0
@@ -177,32 +177,34 @@ func (m *Merger) foldLosers() {
 		return
 	}
 	for _, g := range m.groups {
+		into := g.shown
+		if into.mode.PerProcess() || into.mode.Live() {
+			continue
+		}
 		for _, v := range g.variants {
-			if v != g.shown && v.typ == g.shown.typ && !v.mode.PerProcess() && !v.mode.Live() {
-				m.foldLoser(v, g.shown)
+			if v != into && v.typ == into.typ && !v.mode.PerProcess() && !v.mode.Live() {
+				m.foldLoser(v, into)
+			}
+		}
+		for _, v := range g.variants { // when all are there whom it concerns
+			if v != into && v.typ == into.typ {
+				m.shareLives(v, into)
 			}
 		}
 	}
 }
 
 func (m *Merger) foldLoser(from, into *variant) {
-	if into.mode.PerProcess() || into.mode.Live() {
-		return
-	}
 	for _, s := range from.order {
 		if s.stamp != m.merge {
 			continue
 		}
 		if _, shows := s.exposeGauge(); !shows {
-			if to, ok := into.series[s.labels]; ok { // a deletion, maybe
-				s.life.share(&to.life)
-			}
 			continue
 		}
 		to := into.at(s.labels)
 		to.stamp = m.merge
 		to.life.contributors += s.life.contributors
-		s.life.share(&to.life)
 		c := s.gauge
 		if summed(from.mode) {
 			c.value = s.sum.value()
@@ -214,5 +216,15 @@ func (m *Merger) foldLoser(from, into *variant) {
 			continue
 		}
 		to.gauge.fold(into.mode, c)
+	}
+}
+
+// shareLives: a deletion in any mode hides the series in the mode that won, and
+// a birth after it shows it.
+func (m *Merger) shareLives(from, into *variant) {
+	for _, s := range from.order {
+		if to, ok := into.series[s.labels]; ok && s.stamp == m.merge && to.stamp == m.merge {
+			s.life.share(&to.life)
+		}
 	}
 }
