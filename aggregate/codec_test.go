@@ -1,0 +1,120 @@
+package aggregate_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// richArchive holds something of everything.
+func richArchive(t testing.TB) *aggregate.Archive {
+	dead, live := process(1).counter("c", 7, 0.25).dead(), process(2).counter("c", 1, 0)
+	dead.histogram("h", []float64{1, 2}, 3.5, 1, 2, 3).gauge("g", mmapstore.All, 4).gauge("l", mmapstore.Latest, 5, 6)
+	dead.add(mmapstore.Family{Name: "s", Type: mmapstore.Summary, Help: "ä", Unit: "bytes"}, "a=1,b=2", float(1), 2)
+	gone := live.add(mmapstore.Family{Name: "gone", Type: mmapstore.Counter}, "", 9)
+	live.remove(gone, 5)
+	return archived(t, aggregate.NewArchive(), []*fake{dead, live}, aggregate.FoldOptions{}, dead)
+}
+
+// Property: what is encoded comes back whole, and no cut of it does.
+func TestArchiveRoundTrip(t *testing.T) {
+	a := richArchive(t)
+	if len(a.History.Forgotten) != 1 || len(a.Absorbed) != 1 {
+		t.Fatalf("not rich: %+v", a.History)
+	}
+	b := a.Encode()
+	again, err := aggregate.DecodeArchive(append(bytes.Clone(b), make([]byte, 5000)...)) // in a larger file
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again.Encode(), b) {
+		t.Error("decoded and encoded again, it is another")
+	}
+	for n := range len(b) {
+		if _, err := aggregate.DecodeArchive(b[:n]); err == nil {
+			t.Fatalf("%d of %d bytes pass", n, len(b))
+		}
+	}
+}
+
+// Property: no single bit can be flipped unnoticed, but for the 8 bytes of the
+// header that mean nothing.
+func TestArchiveBitFlips(t *testing.T) {
+	b := richArchive(t).Encode()
+	for bit := range 8 * len(b) {
+		b[bit/8] ^= 1 << (bit % 8)
+		_, err := aggregate.DecodeArchive(b)
+		known := false
+		for _, kind := range []error{
+			mmapstore.ErrNotNative, mmapstore.ErrByteOrder, mmapstore.ErrVersion, mmapstore.ErrChecksum, mmapstore.ErrTruncated,
+		} {
+			known = known || errors.Is(err, kind)
+		}
+		if !known {
+			t.Fatalf("bit %d: %v", bit, err)
+		}
+		b[bit/8] ^= 1 << (bit % 8)
+	}
+}
+
+// sealed makes any bytes the payload of an archive that passes its checksums.
+func sealed(payload []byte) []byte {
+	b := append(aggregate.NewArchive().Encode()[:aggregate.ArchiveHeaderSize:aggregate.ArchiveHeaderSize], payload...)
+	table := crc32.MakeTable(crc32.Castagnoli)
+	o := binary.NativeEndian
+	o.PutUint64(b[40:], uint64(len(payload)))
+	o.PutUint32(b[48:], crc32.Checksum(payload, table))
+	o.PutUint32(b[60:], crc32.Checksum(b[:60], table))
+	return b
+}
+
+// FuzzDecodeArchive: any bytes, with checksums that agree, are decoded or
+// refused in memory proportional to their length; what was decoded says the same
+// when encoded again, and can be merged and folded.
+func FuzzDecodeArchive(f *testing.F) {
+	b := richArchive(f).Encode()[aggregate.ArchiveHeaderSize:]
+	f.Add(b)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 8 {
+		damaged := bytes.Clone(b)
+		damaged[rng.IntN(len(b))] ^= byte(1 + rng.IntN(255))
+		f.Add(damaged)
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		if len(payload) > 1<<16 {
+			return
+		}
+		_, _ = aggregate.DecodeArchive(payload)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		a, err := aggregate.DecodeArchive(sealed(payload))
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20+uint64(200*len(payload)) {
+			t.Fatalf("%d bytes allocated for %d", used, len(payload))
+		}
+		if err != nil {
+			return
+		}
+		encoded := a.Encode()
+		again, err := aggregate.DecodeArchive(encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again.Encode(), encoded) {
+			t.Fatal("encoded again, it is another")
+		}
+		if _, err := aggregate.NewMerger(at(noon)).Merge([]aggregate.Source{a.Source("archive", nil), process(1).counter("c", 1, 0)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := aggregate.Fold(a, sources([]*fake{process(1).counter("c", 1, 0)}), nil, aggregate.FoldOptions{Now: at(noon)}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
