@@ -40,8 +40,18 @@ func TestServe(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	count(t, dir, 3)
+	closeIt := count(t, dir, 3)
 	d.wants("jobs_total 3", `promfold_processes{state="live"} 1`, "busy 3")
+	if err := os.RemoveAll(dir); err != nil { // as entrypoints do
+		t.Fatal(err)
+	}
+	d.wants("jobs_total 3", "promfold_directories_missing 1")
+	closeIt()
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	count(t, dir, 4)
+	d.wants("jobs_total 7", "busy 4", "promfold_directories_missing 0")
 	d.signal()
 	d.ends()
 }
