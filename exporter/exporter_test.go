@@ -218,7 +218,7 @@ func TestCompression(t *testing.T) {
 }
 
 // What was counted before a request is in its answer, however many requests
-// share a merge; and they do share: there are fewer merges than answers.
+// share a merge, and no merge is made for nobody. (That they share: share_test.go.)
 func TestFreshWhenShared(t *testing.T) {
 	dir := t.TempDir()
 	jobs := worker.With(newStore(t, dir)).NewCounter(prometheus.CounterOpts{Name: "jobs_total", Help: "Jobs."})
