@@ -35,9 +35,8 @@ type Options struct {
 	// those metrics of the exporter that are about one. Default: none, and what
 	// they count is summed over all directories.
 	DirectoryLabel string
-	// ProcessMetrics adds metrics about this process and its HTTP handler: go_*,
-	// process_* and promhttp_*. Merged families of the same names are then left
-	// out.
+	// ProcessMetrics adds metrics about this process and its HTTP handler:
+	// promfold_go_*, promfold_process_* and promfold_promhttp_*.
 	ProcessMetrics bool
 	// Logger hears of trouble with directories and files, once per change.
 	// Default: slog.Default().
@@ -138,7 +137,7 @@ func (e *Exporter) answer(w http.ResponseWriter, r *http.Request) {
 		EnableOpenMetrics: true,
 	}
 	if e.process {
-		o.Registry = e.own.registry
+		o.Registry = e.own.process
 	}
 	promhttp.HandlerFor(s, o).ServeHTTP(w, r)
 }

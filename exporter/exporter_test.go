@@ -330,7 +330,7 @@ func TestOwnMetrics(t *testing.T) {
 			t.Errorf("%s%q = %v, want %v", c.name, c.labels, got, c.want)
 		}
 	}
-	if families["go_goroutines"] == nil || families["promhttp_metric_handler_requests_total"] == nil {
+	if families["promfold_go_goroutines"] == nil || families["promfold_promhttp_metric_handler_requests_total"] == nil {
 		t.Error("no metrics about the process")
 	}
 	if err := m.Archiver.Once(t.Context()); err != nil {

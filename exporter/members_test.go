@@ -114,7 +114,7 @@ func TestHandler(t *testing.T) {
 	if got := value(t, families, "jobs_total"); got != 2 {
 		t.Errorf("jobs_total %v", got)
 	}
-	if families["go_goroutines"] != nil {
+	if families["go_goroutines"] != nil || families["promfold_go_goroutines"] != nil {
 		t.Error("metrics of the serving process")
 	}
 }

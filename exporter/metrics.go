@@ -21,6 +21,9 @@ const namespace = "promfold"
 // ownMetrics are the metrics of the exporter about itself.
 type ownMetrics struct {
 	registry *prometheus.Registry
+	// process registers what libraries say about this process, under our
+	// prefix: go_goroutines of the application is not ours.
+	process  prometheus.Registerer
 	merges   prometheus.Histogram
 	scrapes  prometheus.Histogram
 	failures prometheus.Counter
@@ -47,13 +50,12 @@ func newOwnMetrics(o Options) *ownMetrics {
 		census: newCensusCollector(o.DirectoryLabel),
 	}
 	m.registry.MustRegister(version.NewCollector(namespace), m.merges, m.scrapes, m.failures, m.census)
+	m.process = prometheus.WrapRegistererWithPrefix(namespace+"_", m.registry)
 	if o.ProcessMetrics {
-		m.registry.MustRegister(
+		m.process.MustRegister(
 			collectors.NewGoCollector(),
 			collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		)
-	}
-	if o.ProcessMetrics {
 		m.handler(nil) // registers promhttp's metrics
 	}
 	m.reserved = m.census.names()
@@ -63,8 +65,8 @@ func newOwnMetrics(o Options) *ownMetrics {
 
 // handler instruments a handler with promhttp's metrics.
 func (m *ownMetrics) handler(h http.Handler) http.Handler {
-	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}) // its counter of errors
-	return promhttp.InstrumentMetricHandler(m.registry, h)
+	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.process}) // its counter of errors
+	return promhttp.InstrumentMetricHandler(m.process, h)
 }
 
 // gather is our own families as of the census. One merge runs at a time, and so

@@ -45,8 +45,8 @@ func addServe(app *kingpin.Application) runner {
 		"Switch it off where another promfold does it, or the directory is read-only.").Default("true").BoolVar(&s.archive)
 	s.web = kingpinflag.AddFlags(cmd, ":9500")
 	cmd.Flag("web.telemetry-path", "Path under which metrics are exposed.").Default("/metrics").StringVar(&s.path)
-	cmd.Flag("web.disable-exporter-metrics", "Leave out the metrics about this process (go_*, process_*, promhttp_*). "+
-		"Families of these names from the directories are shown only then. promfold_* are always there.").
+	cmd.Flag("web.disable-exporter-metrics", "Leave out the metrics about this process (promfold_go_*, promfold_process_*, "+
+		"promfold_promhttp_*). Those about directories and merges are always there.").
 		BoolVar(&s.withoutProcess)
 	cmd.Flag("web.linger", "After SIGTERM serve until one more scrape was answered, or this long.").
 		Default("0s").DurationVar(&s.linger)
