@@ -20,8 +20,8 @@ import (
 // cells behind it, with no lock. The pointer leaves nil under mu, after the
 // counts were moved, so a count under mu is either moved along or made in the
 // new place: none is lost. From then on the pointer moves only when the child is
-// deleted, detached or its store closed; who loaded it before adds to the old
-// cells, which stay valid memory for the life of the process.
+// deleted, detached, parked or its store closed; who loaded it before adds to the
+// old cells, which stay valid memory for the life of the process.
 type core struct {
 	family  *family
 	self    pointed
@@ -35,8 +35,9 @@ type core struct {
 	// words hold the counts: heap or file. Gauges have the layout of timed
 	// ones if there are timedWords of them.
 	words []mmapstore.Word
-	// start is what words held when this life of the series began, nil for
-	// zeros: a series that was deleted goes on from its old counts.
+	// start is what words would hold had this child counted nothing, nil for
+	// zeros: a series that was deleted goes on from its old counts, and a child
+	// that was parked has counts that are not in words.
 	start []uint64
 
 	// Guarded by Store.mu: place in the file, and whether the file's count of
@@ -51,7 +52,7 @@ type core struct {
 
 // pointed is what has a fast pointer.
 type pointed interface {
-	// point sets the fast pointer.
+	// point sets the fast pointer; no cells are nil.
 	point(cells []mmapstore.Word)
 }
 
@@ -61,11 +62,19 @@ type child interface {
 	base() *core
 }
 
+// pair is two cells, nil if there are none.
+func pair(cells []mmapstore.Word) *[2]mmapstore.Word {
+	if cells == nil {
+		return nil
+	}
+	return (*[2]mmapstore.Word)(cells)
+}
+
 // placement is where a child stands with the file.
 type placement uint8
 
 const (
-	homeless placement = iota // counts on the heap until there is a place
+	homeless placement = iota // counts on the heap until there is a place; no fast pointer
 	placed                    // counts in its slot
 	loose                     // counts on the heap for good
 )
@@ -122,7 +131,7 @@ func (c *core) move(slot mmapstore.Slot) {
 	defer c.mu.Unlock()
 	if c.family.cumulative() {
 		if slot.Resumed {
-			c.start = load(slot.Cells)
+			c.start = c.sum(load(slot.Cells), c.start)
 		}
 		for i, n := range load(c.words) {
 			if i == c.floatWord() {
@@ -145,6 +154,22 @@ func (c *core) detach() {
 	words := c.copyOut()
 	c.start = nil
 	c.settle(words)
+}
+
+// park takes the child out of the file until its family comes back. What it
+// counted so far stays in the file, and what it counts from here on is kept
+// apart, so that the file gets that alone.
+func (c *core) park() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	words := heap(c.heapWords())
+	if c.family.cumulative() {
+		c.start = c.negative(c.own())
+	} else {
+		moveGauge(words, c.words)
+	}
+	c.words = words
+	c.self.point(nil)
 }
 
 // settle makes words the place of the counts. The caller holds mu.
@@ -177,15 +202,32 @@ func (c *core) own() []uint64 {
 	if c.start == nil {
 		return values
 	}
-	for i := range values {
+	return c.sum(values, c.negative(c.start))
+}
+
+// sum adds up values of a cumulative child; b may be nil. Integers wrap around.
+func (c *core) sum(a, b []uint64) []uint64 {
+	for i, n := range b {
 		if i == c.floatWord() {
-			d := math.Float64frombits(values[i]) - math.Float64frombits(c.start[i])
-			values[i] = math.Float64bits(d)
+			a[i] = math.Float64bits(math.Float64frombits(a[i]) + math.Float64frombits(n))
 		} else {
-			values[i] -= c.start[i]
+			a[i] += n
 		}
 	}
-	return values
+	return a
+}
+
+// negative is what sum takes away with.
+func (c *core) negative(values []uint64) []uint64 {
+	neg := make([]uint64, len(values))
+	for i, n := range values {
+		if i == c.floatWord() {
+			neg[i] = math.Float64bits(-math.Float64frombits(n))
+		} else {
+			neg[i] = -n
+		}
+	}
+	return neg
 }
 
 // ownLocked is own for callers without mu.

@@ -29,7 +29,7 @@ func newCounter(f *family) *counter {
 	return c
 }
 
-func (c *counter) point(cells []mmapstore.Word) { c.cells.Store((*counterCells)(cells)) }
+func (c *counter) point(cells []mmapstore.Word) { c.cells.Store(pair(cells)) }
 
 // Inc implements prometheus.Counter.
 func (c *counter) Inc() {

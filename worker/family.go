@@ -24,10 +24,14 @@ type family struct {
 	vec *prometheus.MetricVec
 
 	// Guarded by Store.mu.
-	retired  bool        // not registered any more: children stay out of the file
+	retired  bool        // not registered any more: children wait out of the file
 	file     *fileFamily // nil until the first child needs it
 	children map[mmapstore.Labels]child
+	crowd    int // so many children are looked through without waiting for upkeep
 }
+
+// fewChildren are not worth a look whether all of them are still wanted.
+const fewChildren = 1024
 
 // shape is what a prometheus.Desc says about labels.
 type shape struct {
@@ -39,7 +43,7 @@ type shape struct {
 func (s *Store) newFamily(desc *prometheus.Desc, sh shape, meta mmapstore.Family) *family {
 	return &family{
 		store: s, desc: desc, shape: sh, meta: meta,
-		children: make(map[mmapstore.Labels]child),
+		children: make(map[mmapstore.Labels]child), crowd: fewChildren,
 	}
 }
 

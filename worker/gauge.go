@@ -26,13 +26,7 @@ func newGauge(f *family) *gauge {
 	return g
 }
 
-func (g *gauge) point(cells []mmapstore.Word) {
-	if cells == nil {
-		g.cells.Store(nil)
-		return
-	}
-	g.cells.Store((*gaugeCells)(cells))
-}
+func (g *gauge) point(cells []mmapstore.Word) { g.cells.Store(pair(cells)) }
 
 // Set implements prometheus.Gauge.
 func (g *gauge) Set(v float64) {

@@ -38,7 +38,13 @@ func newHistogram(f *family) *histogram {
 	return h
 }
 
-func (h *histogram) point(cells []mmapstore.Word) { h.cells.Store(viewHistogram(cells)) }
+func (h *histogram) point(cells []mmapstore.Word) {
+	if cells == nil {
+		h.cells.Store(nil)
+		return
+	}
+	h.cells.Store(viewHistogram(cells))
+}
 
 // Observe implements prometheus.Histogram. An infinite or NaN value is counted
 // in its bucket and left out of the sum.

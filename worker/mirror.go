@@ -62,10 +62,12 @@ func (m *mirror) settleIn(d *dto.Metric) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case m.gone:
-		// Its place still holds all it had counted, and so do last and offset.
+	case m.gone || m.state == loose && m.stood():
+		// Its place still holds what it had counted, and what a native metric
+		// did there since: it goes on from that with what is more than last.
 		m.mu.Lock()
 		m.words = heap(m.heapWords())
+		m.offset = m.last.negative()
 		m.mu.Unlock()
 	case m.state != homeless || m.dropped:
 		return
@@ -77,18 +79,21 @@ func (m *mirror) settleIn(d *dto.Metric) {
 	s.place(&m.core)
 }
 
-// resume takes over what the place of a new mirror held of somebody else's.
+// stood reports whether the mirror ever had a place.
+func (m *mirror) stood() bool { return m.slot.Cells != nil }
+
+// resume takes over what the place held when the mirror moved in.
 func (m *mirror) resume() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.start != nil && !m.gone {
-		m.offset = m.split(m.start)
+	if m.start != nil {
+		m.offset = m.split(m.start).plus(m.offset)
 	}
 	m.start, m.gone = nil, false
 }
 
 // remove marks the series deleted. It reports whether the mirror must be kept:
-// the series has a place, and may come back.
+// the series had a place, and may come back.
 func (m *mirror) remove() bool {
 	if m.gone {
 		return true
@@ -96,10 +101,9 @@ func (m *mirror) remove() bool {
 	s := m.family.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kept := m.state == placed
 	s.bury(&m.core)
 	m.gone = true
-	return kept
+	return m.stood()
 }
 
 // split takes words of the file apart.
@@ -143,7 +147,7 @@ func (m *mirror) setGauge(v float64) {
 // read takes a gathered metric apart. Values that no total recovers from are
 // left out, as in a native metric.
 func (m *mirror) read(d *dto.Metric) reading {
-	r := reading{counts: make([]uint64, len(m.words)-1)}
+	r := reading{counts: make([]uint64, m.heapWords()-1)}
 	switch m.family.meta.Type {
 	case mmapstore.Counter:
 		r.float = d.GetCounter().GetValue()
@@ -195,6 +199,15 @@ func (r reading) plus(o reading) reading {
 		sum.counts[i] += n
 	}
 	return sum
+}
+
+// negative is what plus takes away with. Counts wrap around.
+func (r reading) negative() reading {
+	neg := reading{-r.float, slices.Clone(r.counts)}
+	for i, n := range neg.counts {
+		neg.counts[i] = -n
+	}
+	return neg
 }
 
 // created is when a metric says that it began; not valid if it does not say.

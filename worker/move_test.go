@@ -155,7 +155,6 @@ func TestCloseBesideCounts(t *testing.T) {
 			t.Errorf("before Close %v, after %v, at the end %v", acknowledged[0], acknowledged[1], inFile(t, s, "c{}"))
 		}
 	}
-	if n := runtime.NumGoroutine(); n > before {
-		t.Errorf("%d goroutines, before %d", n, before)
-	}
+	// A goroutine that is done may take a moment to go.
+	eventually(t, "as few goroutines as before", func() bool { return runtime.NumGoroutine() <= before })
 }

@@ -10,9 +10,10 @@ import (
 	"github.com/promfold/promfold/mmapstore"
 )
 
-// nativize makes a Vec of client_golang that has no children native: the Vec
-// stays the same pointer, and makes our children from now on. It returns nil for
-// what is not such a Vec, or has features that ours have not, and the registry's
+// nativize finds the family of a collector of ours that is registered again. It
+// makes a Vec of client_golang that has no children native, if there is a file:
+// the Vec stays the same pointer, and makes our children from now on. It returns
+// nil for what is neither, or has features that ours have not, and the registry's
 // error for what cannot be registered.
 //
 // The Vec is changed before it is registered, when nobody else uses it yet;
@@ -23,8 +24,8 @@ import (
 // which goes on making children of client_golang. They are snapshotted, into a
 // family of the same name beside ours.
 func (s *Store) nativize(c prometheus.Collector) (*family, error) {
-	t, vec := vecType(c)
-	if vec == nil {
+	vec := vecOf(c)
+	if _, ours := c.(child); vec == nil && !ours {
 		return nil, nil
 	}
 	err := s.registry.Register(reserved{c})
@@ -36,7 +37,11 @@ func (s *Store) nativize(c prometheus.Collector) (*family, error) {
 		return nil, err
 	}
 	defer s.registry.Unregister(reserved{c})
-	if hasChildren(vec) {
+	if f := s.retiredFamily(c, vec); f != nil {
+		return f, nil
+	}
+	t, ok := vecType(c)
+	if !ok || !s.inState(filed) || hasChildren(vec) {
 		return nil, nil
 	}
 	old := *vec
@@ -57,18 +62,42 @@ type reserved struct{ c prometheus.Collector }
 func (r reserved) Describe(ch chan<- *prometheus.Desc) { r.c.Describe(ch) }
 func (r reserved) Collect(chan<- prometheus.Metric)    {}
 
-func vecType(c prometheus.Collector) (mmapstore.Type, *prometheus.MetricVec) {
-	switch v := c.(type) {
+// retiredFamily is the family of a collector of ours that was unregistered, nil
+// if it is none. A Vec without children does not tell.
+func (s *Store) retiredFamily(c prometheus.Collector, vec *prometheus.MetricVec) (f *family) {
+	if m, ok := c.(child); ok && m.base().family.vec == nil {
+		f = m.base().family
+	}
+	if vec != nil {
+		for m := range collected(vec) {
+			if m, ok := m.(child); ok {
+				f = m.base().family
+			}
+		}
+	}
+	if f == nil || f.store != s {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !f.retired {
+		return nil
+	}
+	return f
+}
+
+func vecType(c prometheus.Collector) (t mmapstore.Type, ok bool) {
+	switch c.(type) {
 	case *prometheus.CounterVec:
-		return mmapstore.Counter, v.MetricVec
+		return mmapstore.Counter, true
 	case *prometheus.GaugeVec:
-		return mmapstore.Gauge, v.MetricVec
+		return mmapstore.Gauge, true
 	case *prometheus.HistogramVec:
-		return mmapstore.Histogram, v.MetricVec
+		return mmapstore.Histogram, true
 	case *prometheus.SummaryVec:
-		return mmapstore.Summary, v.MetricVec
+		return mmapstore.Summary, true
 	default:
-		return 0, nil
+		return 0, false
 	}
 }
 
@@ -99,32 +128,38 @@ func (s *Store) familyOfVec(vec *prometheus.MetricVec, t mmapstore.Type) (f *fam
 	if t == mmapstore.Gauge {
 		meta.Mode = s.thirdPartyMode(meta.Name)
 	}
+	if err := probe(vec, len(sh.variable), &meta); err != nil {
+		return nil, err
+	}
 	f = s.newFamily(desc, sh, meta)
 	if l := f.reserved(); l != "" {
 		return nil, fmt.Errorf("metric %q has a label %q", meta.Name, l)
 	}
-	if t == mmapstore.Histogram || t == mmapstore.Summary {
-		f.meta.Bounds, err = probeBounds(vec, len(sh.variable))
-	}
-	return f, err
+	return f, nil
 }
 
-// probeBounds makes a child, to see what it is like, and takes it away again.
-func probeBounds(vec *prometheus.MetricVec, labels int) ([]float64, error) {
+// probe makes a child, to see what it is like, and takes it away again. A Vec
+// that is curried makes none of so many labels, nor could it stay curried.
+func probe(vec *prometheus.MetricVec, labels int, meta *mmapstore.Family) error {
 	defer vec.Reset()
-	child, err := vec.GetMetricWithLabelValues(make([]string, labels)...)
+	m, err := vec.GetMetricWithLabelValues(make([]string, labels)...)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if m, ok := m.(child); ok { // a Vec of ours, back again
+		meta.Mode, meta.Bounds = m.base().family.meta.Mode, m.base().family.meta.Bounds
+		return nil
 	}
 	var d dto.Metric
-	if err := child.Write(&d); err != nil {
-		return nil, err
+	if err := m.Write(&d); err != nil {
+		return err
 	}
 	if len(d.GetSummary().GetQuantile()) > 0 {
-		return nil, fmt.Errorf("metric %v has objectives", child.Desc())
+		return fmt.Errorf("metric %v has objectives", m.Desc())
 	}
 	if h := d.GetHistogram(); h != nil && h.Schema != nil {
-		return nil, fmt.Errorf("metric %v is a native histogram", child.Desc())
+		return fmt.Errorf("metric %v is a native histogram", m.Desc())
 	}
-	return finiteBounds(d.GetHistogram()), nil
+	meta.Bounds = finiteBounds(d.GetHistogram())
+	return nil
 }

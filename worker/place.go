@@ -3,6 +3,8 @@ package worker
 import (
 	"errors"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -22,13 +24,41 @@ func (s *Store) adopt(m child) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.family.retired {
-		s.loosen(c)
-		return
+		return // see readopt
 	}
 	if old, ok := c.family.children[c.labels]; ok {
 		s.bury(old.base())
 	}
 	c.family.children[c.labels] = m
+	s.place(c)
+	// There is no upkeep without a file, but deleted children must go.
+	if n := len(c.family.children); s.state != filed && n >= c.family.crowd {
+		c.family.crowd = 2 * n
+		go s.sweep()
+	}
+}
+
+// readopt takes the children of a family back that was retired.
+func (s *Store) readopt(f *family, c prometheus.Collector) {
+	if f.vec != nil {
+		c = f.vec
+	}
+	for m := range collected(c) {
+		if m, ok := m.(child); ok {
+			s.readoptChild(f, m)
+		}
+	}
+}
+
+func (s *Store) readoptChild(f *family, m child) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := m.base()
+	// Who is loose already counts where no count could be moved from.
+	if _, taken := f.children[c.labels]; taken || c.family != f || c.state != homeless {
+		return
+	}
+	f.children[c.labels] = m
 	s.place(c)
 }
 
@@ -98,7 +128,11 @@ func (s *Store) takeSlot(c *core) (mmapstore.Slot, error) {
 		if c.family.desc == nil && old.family.desc != nil && old.state == placed {
 			return mmapstore.Slot{}, errNative
 		}
-		s.bury(old)
+		if old.state == placed {
+			s.bury(old)
+		} else {
+			s.mark(old)
+		}
 		if _, stays := f.holders[c.labels]; stays {
 			// It could not be marked deleted, so the series lives on.
 			slot := old.slot
@@ -136,16 +170,37 @@ func (s *Store) fileFamily(f *family) (*fileFamily, error) {
 // bury ends the life of a child: it goes on counting for itself alone, and its
 // series is marked deleted. The child leaves its family. Store.mu is held.
 func (s *Store) bury(c *core) {
-	if m, ok := c.family.children[c.labels]; ok && m.base() == c {
-		delete(c.family.children, c.labels)
-	}
+	s.leave(c)
 	wasPlaced := c.state == placed
 	if c.state != loose {
 		s.loosen(c) // before the mark, so that no later count meets the next life
 	}
-	if !wasPlaced && !s.isUnburied(c) {
-		return
+	if wasPlaced {
+		s.mark(c)
 	}
+}
+
+// park is bury for a child whose family may come back.
+func (s *Store) park(c *core) {
+	s.leave(c)
+	delete(s.homeless, c)
+	if c.state == placed {
+		c.state = homeless
+		c.park()
+		s.mark(c)
+	}
+}
+
+// leave takes a child out of its family.
+func (s *Store) leave(c *core) {
+	if m, ok := c.family.children[c.labels]; ok && m.base() == c {
+		delete(c.family.children, c.labels)
+	}
+}
+
+// mark marks the series deleted of a child that has left its place. Store.mu is
+// held.
+func (s *Store) mark(c *core) {
 	holders := c.family.file.holders
 	if holders[c.labels] != c {
 		return // another has the place already
@@ -157,9 +212,4 @@ func (s *Store) bury(c *core) {
 	}
 	delete(s.unburied, c)
 	delete(holders, c.labels)
-}
-
-func (s *Store) isUnburied(c *core) bool {
-	_, ok := s.unburied[c]
-	return ok
 }

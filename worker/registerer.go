@@ -22,23 +22,19 @@ func (s *Store) Registerer() prometheus.Registerer { return registerer{s} }
 
 // Unregister takes a collector out of the store and marks its series deleted. It
 // reports whether an equal collector was there. A native metric or Vec counts on
-// in the memory of this process.
+// in the memory of this process, and in the file again from when it is registered
+// again: what it counted meanwhile moves in.
 func (s *Store) Unregister(c prometheus.Collector) bool {
 	s.registering.Lock()
 	defer s.registering.Unlock()
-	if !describes(c) {
-		return false // a registry takes it any number of times, and never gives it back
-	}
-	// A registry tells which of its collectors equals another only by
-	// refusing it.
-	err := s.registry.Register(c)
-	was, equal := errors.AsType[prometheus.AlreadyRegisteredError](err)
-	if !equal {
-		if err == nil {
-			s.registry.Unregister(c)
-		}
+	// A registry tells whether it has the equal of a collector only by giving
+	// it up, and which one that is only by refusing another. It also remembers
+	// the labels of what it took for a moment: so never ask it to take anything
+	// that may be new.
+	if !s.known.Unregister(c) {
 		return false
 	}
+	was, _ := errors.AsType[prometheus.AlreadyRegisteredError](s.registry.Register(c))
 	s.registry.Unregister(c)
 	if f := s.familyOf(was.ExistingCollector); f != nil {
 		s.retire(f)
@@ -55,20 +51,6 @@ func (s *Store) Unregister(c prometheus.Collector) bool {
 		}
 	}
 	return true
-}
-
-// describes reports whether a collector tells in advance what it collects.
-func describes(c prometheus.Collector) bool {
-	ch := make(chan *prometheus.Desc, 16)
-	go func() {
-		defer close(ch)
-		c.Describe(ch)
-	}()
-	n := 0
-	for range ch {
-		n++
-	}
-	return n > 0
 }
 
 type registerer struct{ s *Store }
@@ -98,7 +80,7 @@ func (s *Store) mustRegister(c prometheus.Collector, f *family) {
 func (s *Store) register(c prometheus.Collector, f *family) error {
 	s.registering.Lock()
 	defer s.registering.Unlock()
-	if f == nil && s.inState(filed) {
+	if f == nil {
 		var err error
 		if f, err = s.nativize(c); err != nil {
 			return err
@@ -116,14 +98,27 @@ func (s *Store) register(c prometheus.Collector, f *family) error {
 			return err
 		}
 	}
+	if err := s.known.Register(c); err != nil {
+		return err
+	}
 	if f == nil {
 		return s.others.Register(c)
 	}
+	if again := s.enter(f); again {
+		s.readopt(f, c)
+	}
+	return nil
+}
+
+// enter takes a family into the store. It reports whether the family was there
+// before.
+func (s *Store) enter(f *family) (again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.families[f] = struct{}{}
 	s.native[f.meta.Name]++
-	return nil
+	again, f.retired = f.retired, false
+	return again
 }
 
 // retire takes a family out of the store.
@@ -140,7 +135,7 @@ func (s *Store) retire(f *family) {
 		delete(s.native, f.meta.Name)
 	}
 	for _, m := range f.children {
-		s.bury(m.base())
+		s.park(m.base())
 	}
 }
 

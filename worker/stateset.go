@@ -2,6 +2,7 @@ package worker
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -32,6 +33,8 @@ func (s *StateSet) Enter(state string) {
 		s.values[0].reject()
 		return
 	}
+	s.vec.entering.Lock()
+	defer s.vec.entering.Unlock()
 	for j, v := range s.values {
 		if j != i {
 			v.Set(0)
@@ -68,6 +71,8 @@ func (s *StateSet) Collect(ch chan<- prometheus.Metric) {
 type StateSetVec struct {
 	states []string
 	vec    *prometheus.MetricVec // the label for the state comes last
+
+	entering sync.Mutex // two at once could both leave their state on
 }
 
 // NewStateSetVec makes and registers a StateSetVec. It panics if there are no

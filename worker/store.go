@@ -17,12 +17,12 @@ import (
 // methods may be called by many goroutines at once.
 type Store struct {
 	// registry has all collectors: it says who is registered already, and is
-	// the view of this process alone. others has those that are not native,
-	// for snapshots.
+	// the view of this process alone. known has them too, but is only ever asked
+	// whether it knows one. others has those that are not native, for snapshots.
 	registry *prometheus.Registry
+	known    *prometheus.Registry
 	others   *prometheus.Registry
-	// registering guards the two registries and early together, so that they
-	// agree.
+	// registering guards the registries and early together, so that they agree.
 	registering sync.Mutex
 	early       []prometheus.Collector // registered before Open
 
@@ -72,6 +72,7 @@ const (
 func newStore() *Store {
 	s := &Store{
 		registry:  prometheus.NewRegistry(),
+		known:     prometheus.NewRegistry(),
 		others:    prometheus.NewRegistry(),
 		families:  make(map[*family]struct{}),
 		files:     make(map[string]*fileFamily),

@@ -25,7 +25,7 @@ func newSummary(f *family) *summary {
 	return s
 }
 
-func (s *summary) point(cells []mmapstore.Word) { s.cells.Store((*summaryCells)(cells)) }
+func (s *summary) point(cells []mmapstore.Word) { s.cells.Store(pair(cells)) }
 
 // Observe implements prometheus.Summary. An infinite or NaN value is counted
 // and left out of the sum.

@@ -85,7 +85,7 @@ func (s *Store) retry() {
 		return
 	}
 	for c := range s.unburied {
-		s.bury(c)
+		s.mark(c)
 	}
 	for c := range s.homeless {
 		s.place(c)
@@ -140,6 +140,7 @@ func (s *Store) sweepVec(f *family, round uint64) {
 			s.bury(c)
 		}
 	}
+	f.crowd = max(fewChildren, 2*len(f.children))
 }
 
 // collected yields the metrics of a collector. It must be drained.
