@@ -43,7 +43,7 @@ type Writer struct {
 	end      int64 // where the next schema record goes
 	limit    int64 // end of the present schema chunk
 	alloc    cellAllocator
-	spare    int64            // a chunk that the schema has grown but not entered, or 0
+	spare    int64            // a chunk that the file has grown and nobody entered, or 0
 	cells    int64            // the chunk of cells in which windows are reserved, or 0
 	cellsEnd int64            // its first byte that is not reserved
 	mapped   map[int64][]byte // chunks by file offset: the header's and the cells'
@@ -268,20 +268,26 @@ func (w *Writer) CountDropped() { w.dropped.Add(1) }
 
 // Close detaches every cell from the file and gives up the life lock, after
 // which the process counts as dead. Increments that returned before Close was
-// called are in the file; later ones go nowhere.
+// called are in the file; later ones go nowhere. After an error the process
+// still counts as alive, and Close may be called again; it does nothing after
+// one that returned nil.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed.Swap(true) {
+	if w.closed.Swap(true) && w.mapped == nil {
 		return nil
 	}
-	viewWords(w.mapped[0][offClosed : offClosed+wordSize])[0].Store(1)
+	if header := w.mapped[0]; header != nil {
+		viewWords(header[offClosed : offClosed+wordSize])[0].Store(1)
+	}
 	// The order matters: a file that tests as dead must not be written to.
-	for _, chunk := range w.mapped {
+	for off, chunk := range w.mapped {
 		if err := detachChunk(chunk); err != nil {
 			return err // still locked, still alive: nothing is lost
 		}
+		delete(w.mapped, off)
 	}
+	w.mapped = nil
 	return w.f.Close()
 }
 
@@ -306,12 +312,8 @@ func (w *Writer) publish(record []byte) error {
 // nextSchemaChunk leads the schema into a new chunk. The leading record is
 // published together with the first record over there.
 func (w *Writer) nextSchemaChunk() error {
-	if w.spare == 0 {
-		off, err := w.grow()
-		if err != nil {
-			return err
-		}
-		w.spare = off
+	if err := w.grow(); err != nil {
+		return err
 	}
 	next := encodeRecord(kindNext, binary.NativeEndian.AppendUint64(nil, uint64(w.spare)))
 	if _, err := w.f.WriteAt(next, w.end); err != nil {
@@ -321,31 +323,36 @@ func (w *Writer) nextSchemaChunk() error {
 	return nil
 }
 
-// grow extends the file by a chunk, sparse, and returns its offset.
-func (w *Writer) grow() (int64, error) {
+// grow sees to it that there is a spare chunk, sparse. Whoever enters it takes
+// it from there; until then the file does not grow, however often that fails.
+func (w *Writer) grow() error {
+	if w.spare != 0 {
+		return nil
+	}
 	off := w.size
 	if off+ChunkSize > MaxFileSize {
-		return 0, fmt.Errorf("file of %d bytes: %w", off+ChunkSize, ErrTooLarge)
+		return fmt.Errorf("file of %d bytes: %w", off+ChunkSize, ErrTooLarge)
 	}
 	if err := w.f.Truncate(off + ChunkSize); err != nil {
-		return 0, fmt.Errorf("extend the file: %w", err)
+		return fmt.Errorf("extend the file: %w", err)
 	}
 	w.size += ChunkSize
-	return off, nil
+	w.spare = off
+	return nil
 }
 
 // reserveWindow is the cell allocator's source of space.
 func (w *Writer) reserveWindow(size int64) (int64, error) {
 	if w.cells == 0 || w.cellsEnd+size > w.cells+ChunkSize {
-		off, err := w.grow()
+		if err := w.grow(); err != nil {
+			return 0, err
+		}
+		chunk, err := mapChunk(w.f, w.spare)
 		if err != nil {
 			return 0, err
 		}
-		if w.mapped[off], err = mapChunk(w.f, off); err != nil {
-			delete(w.mapped, off)
-			return 0, err
-		}
-		w.cells, w.cellsEnd = off, off
+		w.mapped[w.spare] = chunk
+		w.cells, w.cellsEnd, w.spare = w.spare, w.spare, 0
 	}
 	off := w.cellsEnd
 	if err := reserve(w.f, off, size); err != nil {

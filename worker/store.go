@@ -213,7 +213,7 @@ func (s *Store) Close() error {
 		}
 	}
 	if err := s.writer.Close(); err != nil {
-		return err // nothing has changed: Close may be called again
+		return err // the file still counts as a living process's: Close may be called again
 	}
 	s.state = closed
 	for c := range s.homeless {
