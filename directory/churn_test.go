@@ -94,7 +94,7 @@ func (c *churn) total(m *aggregate.Merger, v *directory.View) float64 {
 func TestChurn(t *testing.T) {
 	before := openFiles(t)
 	c := &churn{t: t, dir: t.TempDir()}
-	c.lifetimes.Store(2000)
+	c.lifetimes.Store(1000)
 	if testing.Short() {
 		c.lifetimes.Store(300)
 	}
