@@ -135,7 +135,7 @@ func (c *core) move(slot mmapstore.Slot) {
 		}
 		for i, n := range load(c.words) {
 			if i == c.floatWord() {
-				addFloat(&slot.Cells[i], math.Float64frombits(n))
+				addFinite(&slot.Cells[i], math.Float64frombits(n))
 			} else {
 				slot.Cells[i].Add(n)
 			}
@@ -251,6 +251,21 @@ func addFloat(w *mmapstore.Word, v float64) {
 		old := w.Load()
 		if w.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v)) {
 			return
+		}
+	}
+}
+
+// addFinite is addFloat for totals. It adds nothing, and says so, if the total
+// would not be finite: it could never recover.
+func addFinite(w *mmapstore.Word, v float64) bool {
+	for {
+		old := w.Load()
+		sum := math.Float64frombits(old) + v
+		if !finite(sum) {
+			return false
+		}
+		if w.CompareAndSwap(old, math.Float64bits(sum)) {
+			return true
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (c *counter) Inc() {
 }
 
 // Add implements prometheus.Counter. An amount that is negative, infinite or
-// NaN is ignored, and counted in Stats.
+// NaN, or would make the total so, is ignored, and counted in Stats.
 func (c *counter) Add(v float64) {
 	cells := c.cells.Load()
 	switch n := uint64(v); {
@@ -49,8 +49,7 @@ func (c *counter) Add(v float64) {
 		c.addSlow(v)
 	case n < maxWhole && float64(n) == v: // nothing negative, nor NaN: they differ from any uint64
 		cells[0].Add(n)
-	case v > 0 && v <= math.MaxFloat64:
-		addFloat(&cells[1], v)
+	case v > 0 && addFinite(&cells[1], v):
 	default:
 		c.reject()
 	}
@@ -66,8 +65,7 @@ func (c *counter) addSlow(v float64) {
 	switch n := uint64(v); {
 	case n < maxWhole && float64(n) == v:
 		c.words[0].Add(n)
-	case v > 0 && v <= math.MaxFloat64:
-		addFloat(&c.words[1], v)
+	case v > 0 && addFinite(&c.words[1], v):
 	default:
 		c.reject()
 	}

@@ -35,7 +35,8 @@
 //
 // No metric call panics or fails. A Counter ignores negative, infinite and NaN
 // amounts; a Histogram or Summary counts a NaN or infinite observation and
-// leaves it out of the sum, which could never recover from it. Store.Stats
+// leaves it out of the sum, which could never recover from it. An amount that
+// would carry a total over the largest float64 fares the same. Store.Stats
 // tells how many there were. Exemplars are accepted and dropped. Objectives
 // and the NativeHistogram fields are accepted and not used yet: a summary is
 // its sum and count, a histogram has classic buckets.

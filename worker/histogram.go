@@ -50,10 +50,9 @@ func (h *histogram) point(cells []mmapstore.Word) {
 // in its bucket and left out of the sum.
 func (h *histogram) Observe(v float64) {
 	bucket := bucketOf(h.bounds, v)
-	if cells := h.cells.Load(); cells != nil && finite(v) {
+	if cells := h.cells.Load(); cells != nil && addFinite(cells.sum, v) {
 		// The bucket comes last, so an observation that was cut off by the
 		// death of the process was not counted.
-		addFloat(cells.sum, v)
 		cells.buckets[bucket].Add(1)
 		return
 	}
@@ -68,9 +67,7 @@ func (h *histogram) observeSlow(v float64, bucket int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	cells := viewHistogram(h.words)
-	if finite(v) {
-		addFloat(cells.sum, v)
-	} else {
+	if !addFinite(cells.sum, v) {
 		h.reject()
 	}
 	cells.buckets[bucket].Add(1)

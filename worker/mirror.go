@@ -159,7 +159,7 @@ func (m *mirror) read(d *dto.Metric) reading {
 		r.float = d.GetHistogram().GetSampleSum()
 		spread(r.counts, d.GetHistogram())
 	}
-	if !finite(r.float) {
+	if !finite(r.float) || !finite(r.float+m.offset.float) || !finite(r.float+m.last.float+m.offset.float) {
 		m.reject()
 		r.float = m.last.float
 	}

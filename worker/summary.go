@@ -30,8 +30,7 @@ func (s *summary) point(cells []mmapstore.Word) { s.cells.Store(pair(cells)) }
 // Observe implements prometheus.Summary. An infinite or NaN value is counted
 // and left out of the sum.
 func (s *summary) Observe(v float64) {
-	if cells := s.cells.Load(); cells != nil && finite(v) {
-		addFloat(&cells[0], v)
+	if cells := s.cells.Load(); cells != nil && addFinite(&cells[0], v) {
 		cells[1].Add(1)
 		return
 	}
@@ -42,9 +41,7 @@ func (s *summary) observeSlow(v float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cells := (*summaryCells)(s.words)
-	if finite(v) {
-		addFloat(&cells[0], v)
-	} else {
+	if !addFinite(&cells[0], v) {
 		s.reject()
 	}
 	cells[1].Add(1)

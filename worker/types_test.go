@@ -249,3 +249,47 @@ func sameText(t *testing.T, name string, got, want prometheus.Collector) {
 		t.Errorf("exposed:\n%s\nwant:\n%s", texts[0], texts[1])
 	}
 }
+
+// A total never becomes infinite, nor a NaN: it could not recover.
+func TestTotalsStayFinite(t *testing.T) {
+	s := newStore()
+	f := With(s)
+	c := f.NewCounter(prometheus.CounterOpts{Name: "c"})
+	h := f.NewHistogram(prometheus.HistogramOpts{Name: "h", Buckets: []float64{1}})
+	sum := f.NewSummary(prometheus.SummaryOpts{Name: "s"})
+	const huge = math.MaxFloat64
+	count := func() {
+		for _, v := range []float64{huge, huge, 0.5, math.NaN(), math.Inf(1), math.Inf(-1), -huge, -huge, -huge} {
+			c.Add(v)
+			h.Observe(v)
+			sum.Observe(v)
+		}
+	}
+	count() // on the heap
+	if err := s.open(t.TempDir(), nil); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	count()
+	g := &scripted{}
+	s.AddGatherer(g)
+	for _, v := range []float64{huge, 1, huge, 2} {
+		g.show(nil, false, counterFamily("m", map[string]float64{"x": v}))
+		s.Flush()
+	}
+	for _, key := range []string{"c{}", "h{}", "s{}", `m{a="x"}`} {
+		if v := inFile(t, s, key); math.IsNaN(v) || math.IsInf(v, 0) {
+			t.Errorf("%s is %v", key, v)
+		}
+	}
+	file := readFile(t, s.Path())
+	if a, b := file["h{}"].words, file["s{}"].words; a[1]+a[2] != 18 || b[1] != 18 {
+		t.Errorf("of 18 observations %v and %v", a, b)
+	}
+	if n := s.Stats().Rejected; n < 2*(7+4+4) {
+		t.Errorf("%d rejected", n)
+	}
+	for _, fault := range mmapstore.Check(s.Path()) {
+		t.Error(fault)
+	}
+}
