@@ -25,7 +25,7 @@ func inMemory(t *testing.T) (string, error) {
 	const shm = "/dev/shm"
 	var st unix.Statfs_t
 	if err := unix.Statfs(shm, &st); err != nil || st.Type != unix.TMPFS_MAGIC {
-		return "", fmt.Errorf("%s is no tmpfs here: %v", shm, err)
+		return "", fmt.Errorf("%s is no tmpfs here: %w", shm, err)
 	}
 	dir, err := os.MkdirTemp(shm, "mmapstore-test-")
 	if err == nil {
