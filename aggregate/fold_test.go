@@ -45,7 +45,7 @@ func TestSumsDoNotDependOnFolding(t *testing.T) {
 func TestDeadGauges(t *testing.T) {
 	a := aggregate.NewArchive()
 	for i := range int64(6) {
-		f := process(i + 1).as(fmt.Sprint(i)).dead().gauge(fmt.Sprint("g", i%2), All, 1)
+		f := process(i+1).as(fmt.Sprint(i)).dead().gauge(fmt.Sprint("g", i%2), All, 1)
 		a = archived(t, a, []*fake{f}, aggregate.FoldOptions{Now: at(noon + i), MaxDeadGauges: 4}, f)
 	}
 	if got := samples(t, mergeAll(t, a.Source("archive", nil)).Families); got != "g0{pid=\"2\"} 1\ng0{pid=\"4\"} 1\ng1{pid=\"3\"} 1\ng1{pid=\"5\"} 1" {
@@ -67,7 +67,7 @@ func TestAbsorbedIDs(t *testing.T) {
 	a := aggregate.NewArchive()
 	var all []*fake
 	for i := range int64(4) {
-		f := process(i + 1).dead().counter("c", 1, 0)
+		f := process(i+1).dead().counter("c", 1, 0)
 		all = append(all, f)
 		a = archived(t, a, []*fake{f}, aggregate.FoldOptions{Now: at(noon + i)}, f)
 	}
@@ -243,5 +243,33 @@ func TestForgottenShareOfBrokenCells(t *testing.T) {
 	f.words[1] = float(nan)
 	if r := mergeAll(t, f, a.Source("archive", nil)); samples(t, r.Families)[:3] != "c 0" || r.Invalid != 1 {
 		t.Errorf("invalid %d, got\n%s", r.Invalid, samples(t, r.Families))
+	}
+}
+
+// Property: the example of docs/merge.md, row by row.
+func TestDeletionExample(t *testing.T) {
+	a, b, archive := process(1).counter("c", 10, 0), process(2).counter("c", 20, 0), aggregate.NewArchive()
+	files := []*fake{a, b}
+	for i, row := range []struct {
+		event func()
+		want  string
+	}{
+		{func() {}, "c 30"},
+		{func() { a.remove(0, 10) }, "c 30"},
+		{func() { b.dead() }, ""},
+		{func() { a.resume(0, 20) }, "c 30"},
+		{func() { a.remove(0, 30) }, ""},
+		{func() { archive = archived(t, archive, files, aggregate.FoldOptions{}, b); files = files[:1] }, ""},
+		{func() { a.resume(0, 40); a.words[0] += 3 }, "c 3"},
+		{func() {
+			archive = archived(t, archive, []*fake{a.dead()}, aggregate.FoldOptions{}, a)
+			files = nil
+		}, "c 3"},
+	} {
+		row.event()
+		all := append(sources(files), archive.Source("archive", nil))
+		if got := samples(t, mergeAll(t, all...).Families); got != row.want {
+			t.Errorf("row %d: %q, want %q", i, got, row.want)
+		}
 	}
 }
