@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -63,7 +64,7 @@ func (r reserved) Describe(ch chan<- *prometheus.Desc) { r.c.Describe(ch) }
 func (r reserved) Collect(chan<- prometheus.Metric)    {}
 
 // retiredFamily is the family of a collector of ours that was unregistered, nil
-// if it is none. A Vec without children does not tell.
+// if it is none. The Vec may be in use: it is only looked at.
 func (s *Store) retiredFamily(c prometheus.Collector, vec *prometheus.MetricVec) (f *family) {
 	if m, ok := c.(child); ok && m.base().family.vec == nil {
 		f = m.base().family
@@ -73,6 +74,9 @@ func (s *Store) retiredFamily(c prometheus.Collector, vec *prometheus.MetricVec)
 			if m, ok := m.(child); ok {
 				f = m.base().family
 			}
+		}
+		if f == nil {
+			f = familyOfEmpty(vec)
 		}
 	}
 	if f == nil || f.store != s {
@@ -84,6 +88,36 @@ func (s *Store) retiredFamily(c prometheus.Collector, vec *prometheus.MetricVec)
 		return nil
 	}
 	return f
+}
+
+// familyOfEmpty is the family of a Vec of ours that has no children, nil of any
+// other Vec. The child that it makes to find out has labels that nobody uses,
+// and no place in the file while the family is retired.
+func familyOfEmpty(vec *prometheus.MetricVec) (f *family) {
+	defer func() {
+		if recover() != nil { // code of others: label constraints
+			f = nil
+		}
+	}()
+	descs := make(chan *prometheus.Desc, 1)
+	vec.Describe(descs)
+	n, err := countLabels(<-descs)
+	if err != nil {
+		return nil
+	}
+	values := slices.Repeat([]string{"\x00promfold"}, n)
+	m, err := vec.GetMetricWithLabelValues(values...)
+	if err != nil {
+		return nil
+	}
+	c, ours := m.(child)
+	if !ours || n > 0 { // ours without labels may be in use by now
+		vec.DeleteLabelValues(values...)
+	}
+	if !ours {
+		return nil
+	}
+	return c.base().family
 }
 
 func vecType(c prometheus.Collector) (t mmapstore.Type, ok bool) {
@@ -146,9 +180,8 @@ func probe(vec *prometheus.MetricVec, labels int, meta *mmapstore.Family) error 
 	if err != nil {
 		return err
 	}
-	if m, ok := m.(child); ok { // a Vec of ours, back again
-		meta.Mode, meta.Bounds = m.base().family.meta.Mode, m.base().family.meta.Bounds
-		return nil
+	if _, ours := m.(child); ours {
+		return errors.New("a Vec of another store")
 	}
 	var d dto.Metric
 	if err := m.Write(&d); err != nil {
