@@ -3,6 +3,7 @@ package archiver
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -187,10 +188,19 @@ func names(t testing.TB, dir string) []string {
 		if err == nil && !e.IsDir() {
 			all = append(all, strings.TrimPrefix(path, dir+"/"))
 		}
+		if errors.Is(err, os.ErrNotExist) {
+			return nil // gone while we looked
+		}
 		return err
 	}))
 	slices.Sort(all)
 	return all
+}
+
+// allArchived: nothing is there but archive and spare. Beside a commit other
+// pairs of files may be there for a moment.
+func allArchived(t testing.TB, dir string) bool {
+	return slices.Equal(names(t, dir), []string{".promfold/archive.pfa", ".promfold/spare.pfa"})
 }
 
 // eventually waits for what other goroutines or processes bring about.

@@ -218,7 +218,7 @@ func TestCrash(t *testing.T) {
 		_ = w.in.Close()
 		c.end(i, w)
 	}
-	eventually(t, "archived", func() bool { return len(names(t, dir)) == 2 })
+	eventually(t, "archived", func() bool { return allArchived(t, dir) })
 	close(done)
 	scrapes := <-watched
 	stop()

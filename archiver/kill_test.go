@@ -81,13 +81,13 @@ func TestStandbyTakesOverFromTheKilled(t *testing.T) {
 	}
 	s := standby(t, dir)
 	dead(t, dir, 5)
-	eventually(t, "archived by the first", func() bool { return len(names(t, dir)) == 2 })
+	eventually(t, "archived by the first", func() bool { return allArchived(t, dir) })
 	if s.Stats().Active {
 		t.Error("two at once")
 	}
 	c.kill()
 	dead(t, dir, 6)
-	eventually(t, "archived by the standby", func() bool { return s.Stats().Absorbed == 1 })
+	eventually(t, "archived by the standby", func() bool { return s.Stats().Absorbed == 1 && allArchived(t, dir) })
 	if got := exposed(t, dir); got != 11 {
 		t.Errorf("exposed %v", got)
 	}

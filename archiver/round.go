@@ -60,7 +60,11 @@ func (a *Archiver) makeHidden() error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(a.d.HiddenDir(), info.Mode().Perm()); err != nil {
+	mkdir := os.MkdirAll
+	if filepath.Dir(a.d.HiddenDir()) == filepath.Clean(a.d.Path()) {
+		mkdir = os.Mkdir // the directory itself is not ours to make, should it go now
+	}
+	if err := mkdir(a.d.HiddenDir(), info.Mode().Perm()); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the archive's directory: %w", err)
 	}
 	return nil
