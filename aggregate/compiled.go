@@ -84,8 +84,10 @@ func (m *Merger) target(c *compiled, from *mmapstore.Series) target {
 		v = g.shown
 	}
 	labels := from.Labels
-	for _, l := range c.meta.Labels {
-		labels = labels.With(l.Name, l.Value)
+	if !m.folding { // an archive is without: each reader has its own for the directory
+		for _, l := range c.meta.Labels {
+			labels = labels.With(l.Name, l.Value)
+		}
 	}
 	if v.mode.PerProcess() && c.history == nil {
 		labels = labels.With("pid", c.meta.Identity)

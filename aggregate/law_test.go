@@ -266,9 +266,15 @@ func TestDirectoryLabels(t *testing.T) {
 	a, b, c := process(1).counter("c", 1, 0), process(2).counter("c", 2, 0), process(3).counter("c", 4, 0).dead()
 	a.meta.Labels = []Label{{Name: "dir", Value: "one"}}
 	b.meta.Labels = []Label{{Name: "dir", Value: "two"}}
-	archive := archived(t, aggregate.NewArchive(), []*fake{c}, aggregate.FoldOptions{}, c).Source("archive", b.meta.Labels)
+	c.meta.Labels = b.meta.Labels
+	archive := archived(t, aggregate.NewArchive(), []*fake{b, c}, aggregate.FoldOptions{}, c)
 	want := fmt.Sprint(`c{dir="one"} 1`, "\n", `c{dir="two"} 6`)
-	if got := samples(t, mergeAll(t, a, archive, b).Families); got != want {
+	if got := samples(t, mergeAll(t, a, archive.Source("archive", b.meta.Labels), b).Families); got != want {
 		t.Errorf("got\n%s", got)
+	}
+	// They are the reader's: another one may have none, or others.
+	b.meta.Labels = nil
+	if got := samples(t, mergeAll(t, archive.Source("archive", nil), b).Families); got != "c 6" {
+		t.Errorf("read without labels: got\n%s", got)
 	}
 }
