@@ -22,6 +22,8 @@ import (
 
 // Member is a directory that takes part in the merge.
 type Member struct {
+	// Directory is what is scanned. Of members that have one directory under
+	// several names the first takes part.
 	Directory *directory.Directory
 	// Archiver of the directory in this process, for metrics about it. May be
 	// nil. Who made it runs it.

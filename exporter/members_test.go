@@ -75,6 +75,35 @@ func TestDirectories(t *testing.T) {
 	}
 }
 
+// A directory that is given under two names takes part once: two scans of it are
+// of different moments, and what was archived in between would count twice.
+func TestOneDirectoryOfTwoNames(t *testing.T) {
+	dir := t.TempDir()
+	worker.With(newStore(t, dir)).NewCounter(prometheus.CounterOpts{Name: "jobs_total", Help: "Jobs."}).Add(1)
+	link := filepath.Join(t.TempDir(), "link")
+	missing := filepath.Join(t.TempDir(), "missing")
+	e := exporter.New(exporter.Options{Logger: quiet})
+	for _, path := range []string{dir, link, missing, missing + "/."} {
+		e.Add(member(t, path, directory.Options{}))
+	}
+	for _, step := range []struct {
+		target string
+		want   float64 // directories
+	}{{dir, 3}, {t.TempDir(), 4}} {
+		_ = os.Remove(link)
+		if err := os.Symlink(step.target, link); err != nil {
+			t.Fatal(err)
+		}
+		families := scrape(t, e)
+		if got := value(t, families, "promfold_directories"); got != step.want {
+			t.Errorf("%v directories, want %v", got, step.want)
+		}
+		if got := value(t, families, "promfold_processes", "live"); got != 1 {
+			t.Errorf("%v live processes", got)
+		}
+	}
+}
+
 // Trouble is logged when it begins and when it ends, not at each scrape.
 func TestLogOncePerChange(t *testing.T) {
 	dir := t.TempDir()

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -54,7 +55,7 @@ func (e *Exporter) merge(ctx context.Context) (*scrape, error) {
 
 func (e *Exporter) mergeMembers(ctx context.Context, c *census) (*aggregate.Result, error) {
 	var sources []aggregate.Source
-	for _, m := range e.currentMembers() {
+	for _, m := range distinct(e.currentMembers()) {
 		v, err := m.Directory.Scan(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("directory %s: %w", m.Directory.Path(), err)
@@ -85,6 +86,22 @@ func (o observed) Load(dst []uint64) error {
 		o.dir.problem(directory.Problem{Path: o.Meta().Name, Err: err})
 	}
 	return err
+}
+
+// distinct leaves out the members whose directory an earlier one has under
+// another name, a symbolic link, say. Their scans are of different moments: what
+// was archived between the two would count twice.
+func distinct(members []Member) []Member {
+	var known []os.FileInfo
+	return slices.DeleteFunc(members, func(m Member) bool {
+		info, err := os.Stat(m.Directory.Path())
+		if err != nil {
+			return false // missing or out of reach, which the scan will say
+		}
+		again := slices.ContainsFunc(known, func(other os.FileInfo) bool { return os.SameFile(info, other) })
+		known = append(known, info)
+		return again
+	})
 }
 
 func (e *Exporter) currentMembers() []Member {
