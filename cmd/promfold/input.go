@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/directory"
@@ -63,13 +64,21 @@ func (in *input) addDirectory(ctx context.Context, path string) {
 	}
 	in.closers = append(in.closers, v.Close)
 	for _, p := range v.Problems {
-		in.fail(fmt.Errorf("%s: %w", p.Path, p.Err))
+		in.fail(named(p))
 	}
 	for _, src := range v.Sources() {
 		if src.History() == nil || in.archives {
 			in.take(src)
 		}
 	}
+}
+
+// named is the error of a problem, which as a rule names the file already.
+func named(p directory.Problem) error {
+	if strings.Contains(p.Err.Error(), p.Path) {
+		return p.Err
+	}
+	return fmt.Errorf("%s: %w", p.Path, p.Err)
 }
 
 // addFile adds the file of a process, or an archive.

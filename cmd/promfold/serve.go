@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path"
 	"strings"
 	"sync"
 	"syscall"
@@ -60,11 +61,15 @@ func (s *serve) complete() error {
 	if err := checkDirLabel(s.label); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(s.path, "/") || strings.ContainsAny(s.path, " {}") {
-		return usageError{fmt.Errorf("--web.telemetry-path=%q: must begin with / and have no space or brace", s.path)}
+	unclean := strings.TrimSuffix(s.path, "/") != strings.TrimSuffix(path.Clean(s.path), "/") // no request has it
+	if !strings.HasPrefix(s.path, "/") || strings.ContainsAny(s.path, " {}") || unclean {
+		return usageError{fmt.Errorf("--web.telemetry-path=%q: must begin with / and have no space, brace or empty part", s.path)}
 	}
 	if s.linger < 0 {
 		return usageError{fmt.Errorf("--web.linger=%v: must not be below 0", s.linger)}
+	}
+	if err := web.Validate(*s.web.WebConfigFile); err != nil {
+		return fmt.Errorf("--web.config.file=%q: %w", *s.web.WebConfigFile, err)
 	}
 	return nil
 }
