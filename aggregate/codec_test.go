@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/promfold/promfold/aggregate"
@@ -37,7 +38,7 @@ func TestArchiveRoundTrip(t *testing.T) {
 	if !bytes.Equal(again.Encode(), b) {
 		t.Error("decoded and encoded again, it is another")
 	}
-	for n := range len(b) {
+	for n := range b {
 		if _, err := aggregate.DecodeArchive(b[:n]); err == nil {
 			t.Fatalf("%d of %d bytes pass", n, len(b))
 		}
@@ -66,7 +67,7 @@ func TestArchiveBitFlips(t *testing.T) {
 
 // sealed makes any bytes the payload of an archive that passes its checksums.
 func sealed(payload []byte) []byte {
-	b := append(aggregate.NewArchive().Encode()[:aggregate.ArchiveHeaderSize:aggregate.ArchiveHeaderSize], payload...)
+	b := slices.Concat(aggregate.NewArchive().Encode()[:aggregate.ArchiveHeaderSize], payload)
 	table := crc32.MakeTable(crc32.Castagnoli)
 	o := binary.NativeEndian
 	o.PutUint64(b[40:], uint64(len(payload)))

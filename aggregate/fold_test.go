@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/promfold/promfold/aggregate"
-	. "github.com/promfold/promfold/mmapstore"
+	"github.com/promfold/promfold/mmapstore"
 )
 
 // Property: fractions that no float can hold exactly, folded in any groups and
@@ -22,7 +22,7 @@ func TestSumsDoNotDependOnFolding(t *testing.T) {
 			scale := math.Pow(10, float64(rng.IntN(8)-4))
 			v := rng.Float64() * scale
 			all = append(all, process(i+1).dead().counter("c", rng.Uint64N(1<<20), v).histogram("h", nil, v-scale/2, 1).
-				with(Family{Name: "s", Type: Summary}, "", float(v), 1))
+				with(mmapstore.Family{Name: "s", Type: mmapstore.Summary}, "", float(v), 1))
 		}
 		want := exposition(t, mergeAll(t, sources(all)...).Families)
 		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -45,7 +45,7 @@ func TestSumsDoNotDependOnFolding(t *testing.T) {
 func TestDeadGauges(t *testing.T) {
 	a := aggregate.NewArchive()
 	for i := range int64(6) {
-		f := process(i+1).as(fmt.Sprint(i)).dead().gauge(fmt.Sprint("g", i%2), All, 1)
+		f := process(i+1).as(fmt.Sprint(i)).dead().gauge(fmt.Sprint("g", i%2), mmapstore.All, 1)
 		a = archived(t, a, []*fake{f}, aggregate.FoldOptions{Now: at(noon + i), MaxDeadGauges: 4}, f)
 	}
 	if got := samples(t, mergeAll(t, a.Source("archive", nil)).Families); got != "g0{pid=\"2\"} 1\ng0{pid=\"4\"} 1\ng1{pid=\"3\"} 1\ng1{pid=\"5\"} 1" {
@@ -74,7 +74,7 @@ func TestAbsorbedIDs(t *testing.T) {
 	if len(a.Absorbed) != 4 || a.Horizon != 0 || a.Generation != 4 {
 		t.Fatalf("generation %d, horizon %d, %d ids", a.Generation, a.Horizon, len(a.Absorbed))
 	}
-	o := aggregate.FoldOptions{Now: at(noon + 2 + 600), Lingering: map[ID]bool{all[0].id(): true}}
+	o := aggregate.FoldOptions{Now: at(noon + 2 + 600), Lingering: map[mmapstore.ID]bool{all[0].id(): true}}
 	if !a.Expires(o) {
 		t.Error("does not expire")
 	}
@@ -91,8 +91,8 @@ func TestAbsorbedIDs(t *testing.T) {
 // Property: a fold takes nothing of a source that cannot be read, and says so.
 func TestFoldNeedsItsSources(t *testing.T) {
 	f := process(1).dead().counter("c", 1, 0)
-	f.err = ErrTruncated
-	if _, _, err := aggregate.Fold(aggregate.NewArchive(), sources([]*fake{f}), map[ID]bool{f.id(): true}, aggregate.FoldOptions{}); err == nil {
+	f.err = mmapstore.ErrTruncated
+	if _, _, err := aggregate.Fold(aggregate.NewArchive(), sources([]*fake{f}), map[mmapstore.ID]bool{f.id(): true}, aggregate.FoldOptions{}); err == nil {
 		t.Error("folded what it could not read")
 	}
 	if _, err := aggregate.Freeze(f); err == nil {
@@ -104,13 +104,13 @@ func TestFoldNeedsItsSources(t *testing.T) {
 // larger bound, and none is lost.
 func TestBoundsAreCapped(t *testing.T) {
 	bounds := func(offset float64) []float64 {
-		b := make([]float64, MaxBounds)
+		b := make([]float64, mmapstore.MaxBounds)
 		for i := range b {
 			b[i] = float64(i) + offset
 		}
 		return b
 	}
-	counts := make([]uint64, MaxBounds+1)
+	counts := make([]uint64, mmapstore.MaxBounds+1)
 	for i := range counts {
 		counts[i] = 1
 	}
@@ -118,7 +118,7 @@ func TestBoundsAreCapped(t *testing.T) {
 	archive := archived(t, aggregate.NewArchive(), []*fake{a, b}, aggregate.FoldOptions{}, a, b)
 	for _, all := range [][]aggregate.Source{{a, b}, {archive.Source("archive", nil)}} {
 		h := mergeAll(t, all...).Families[0].Metric[0].Histogram
-		if len(h.Bucket) != MaxBounds || h.GetSampleCount() != 2*(MaxBounds+1) {
+		if len(h.Bucket) != mmapstore.MaxBounds || h.GetSampleCount() != 2*(mmapstore.MaxBounds+1) {
 			t.Fatalf("%d buckets, %d counts", len(h.Bucket), h.GetSampleCount())
 		}
 		// Of b, 0.5 goes with 1: under bound n lie n+1 of a and n of b.
@@ -227,7 +227,7 @@ func TestForgottenOutlivesAbsence(t *testing.T) {
 // Property: a forgotten share in cells that somebody broke costs no more than
 // what the cells hold.
 func TestForgottenShareOfBrokenCells(t *testing.T) {
-	f := process(1).counter("c", 50, 4).histogram("h", []float64{1}, 3, 5, 6).with(Family{Name: "s", Type: Summary}, "", float(1), 9)
+	f := process(1).counter("c", 50, 4).histogram("h", []float64{1}, 3, 5, 6).with(mmapstore.Family{Name: "s", Type: mmapstore.Summary}, "", float(1), 9)
 	for i := range 3 {
 		f.remove(i, 10)
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/promfold/promfold/aggregate"
-	. "github.com/promfold/promfold/mmapstore"
+	"github.com/promfold/promfold/mmapstore"
 )
 
 // Property: a source that cannot be read counts with its last good values, and
@@ -17,10 +17,10 @@ func TestUnreadableSource(t *testing.T) {
 	f, other := process(1).counter("c", 5, 0), process(2).counter("c", 1, 0)
 	f.meta.Name = "one.pfm"
 	mergeBy(t, m, f, other)
-	f.words[0], f.err = 0, ErrTruncated
+	f.words[0], f.err = 0, mmapstore.ErrTruncated
 	other.words[0]++
 	r, err := m.Merge([]aggregate.Source{f, other})
-	if !errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), "one.pfm") {
+	if !errors.Is(err, mmapstore.ErrTruncated) || !strings.Contains(err.Error(), "one.pfm") {
 		t.Errorf("error %v", err)
 	}
 	if got := samples(t, r.Families); got != "c 7" {
@@ -36,7 +36,7 @@ func TestUnreadableSource(t *testing.T) {
 // though a source vanishes or its cells are broken. Sums of observations may.
 func TestGuard(t *testing.T) {
 	full := func(born int64) *fake {
-		return process(born).counter("c", 5, 0.5).histogram("h", []float64{1}, 6, 2, 3).with(Family{Name: "s", Type: Summary}, "", float(4), 7)
+		return process(born).counter("c", 5, 0.5).histogram("h", []float64{1}, 6, 2, 3).with(mmapstore.Family{Name: "s", Type: mmapstore.Summary}, "", float(4), 7)
 	}
 	f, other := full(1), full(2)
 	m := aggregate.NewMerger(at(noon))
@@ -94,7 +94,7 @@ func TestGuardLetsARestartThrough(t *testing.T) {
 // changes the mode by which a gauge counts; a younger source changes it for all.
 func TestSourcesThatChange(t *testing.T) {
 	m := aggregate.NewMerger(at(noon))
-	f, other := process(1).gauge("g", Max, 1), process(2).gauge("g", Max, 2)
+	f, other := process(1).gauge("g", mmapstore.Max, 1), process(2).gauge("g", mmapstore.Max, 2)
 	steps := []struct {
 		change func()
 		want   string
@@ -102,7 +102,7 @@ func TestSourcesThatChange(t *testing.T) {
 		{func() {}, "g 2"},
 		{func() { f.counter("c", 3, 0) }, "c 3\ng 2"},
 		{func() { f.dead() }, "c 3\ng 2"},
-		{func() { other.with(Family{Name: "c", Type: Counter}, "a=b", 4) }, "c 3\nc{a=\"b\"} 4\ng 2"},
+		{func() { other.with(mmapstore.Family{Name: "c", Type: mmapstore.Counter}, "a=b", 4) }, "c 3\nc{a=\"b\"} 4\ng 2"},
 	}
 	for i, s := range steps {
 		s.change()
@@ -110,7 +110,7 @@ func TestSourcesThatChange(t *testing.T) {
 			t.Errorf("step %d: %q, want %q", i, got, s.want)
 		}
 	}
-	young := process(3).gauge("g", Sum, 10)
+	young := process(3).gauge("g", mmapstore.Sum, 10)
 	if got := samples(t, mergeBy(t, m, f, other, young).Families); got != "c 3\nc{a=\"b\"} 4\ng 13" {
 		t.Errorf("a younger mode: %q", got)
 	}

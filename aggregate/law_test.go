@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/promfold/promfold/aggregate"
-	. "github.com/promfold/promfold/mmapstore"
+	"github.com/promfold/promfold/mmapstore"
 )
 
 // law is one row: who there is, and what must be shown.
@@ -24,62 +24,62 @@ var nan = math.NaN()
 
 var gaugeLaws = []law{
 	{name: "sum, with the dead", want: "g 6", fakes: []*fake{
-		process(1).gauge("g", Sum, 1), process(2).gauge("g", Sum, 2).dead(), process(3).gauge("g", Sum, 3).cannotTell(),
+		process(1).gauge("g", mmapstore.Sum, 1), process(2).gauge("g", mmapstore.Sum, 2).dead(), process(3).gauge("g", mmapstore.Sum, 3).cannotTell(),
 	}},
-	{name: "sum that nobody has set is 0", want: "g 0", fakes: []*fake{process(1).unset("g", Sum).dead()}},
-	{name: "sum with NaN", want: "g NaN", fakes: []*fake{process(1).gauge("g", Sum, nan).dead(), process(2).gauge("g", Sum, 2)}},
+	{name: "sum that nobody has set is 0", want: "g 0", fakes: []*fake{process(1).unset("g", mmapstore.Sum).dead()}},
+	{name: "sum with NaN", want: "g NaN", fakes: []*fake{process(1).gauge("g", mmapstore.Sum, nan).dead(), process(2).gauge("g", mmapstore.Sum, 2)}},
 	{name: "sum of the infinities", want: "g NaN", fakes: []*fake{
-		process(1).gauge("g", Sum, math.Inf(1)).dead(), process(2).gauge("g", Sum, math.Inf(-1)).dead(), process(3).gauge("g", Sum, 1),
+		process(1).gauge("g", mmapstore.Sum, math.Inf(1)).dead(), process(2).gauge("g", mmapstore.Sum, math.Inf(-1)).dead(), process(3).gauge("g", mmapstore.Sum, 1),
 	}},
 	{name: "livesum leaves out the dead, and takes those of whom we cannot tell", want: "g 4", fakes: []*fake{
-		process(1).gauge("g", LiveSum, 1), process(2).gauge("g", LiveSum, 2).dead(), process(3).gauge("g", LiveSum, 3).cannotTell(),
+		process(1).gauge("g", mmapstore.LiveSum, 1), process(2).gauge("g", mmapstore.LiveSum, 2).dead(), process(3).gauge("g", mmapstore.LiveSum, 3).cannotTell(),
 	}},
-	{name: "livesum of the dead alone is nothing", want: "", fakes: []*fake{process(1).gauge("g", LiveSum, 1).dead()}},
+	{name: "livesum of the dead alone is nothing", want: "", fakes: []*fake{process(1).gauge("g", mmapstore.LiveSum, 1).dead()}},
 	{name: "max takes no part of the unset", want: "g -2", fakes: []*fake{
-		process(1).gauge("g", Max, -2).dead(), process(2).unset("g", Max), process(3).gauge("g", Max, -3),
+		process(1).gauge("g", mmapstore.Max, -2).dead(), process(2).unset("g", mmapstore.Max), process(3).gauge("g", mmapstore.Max, -3),
 	}},
-	{name: "max that nobody has set", want: "", fakes: []*fake{process(1).unset("g", Max), process(2).unset("g", Max).dead()}},
+	{name: "max that nobody has set", want: "", fakes: []*fake{process(1).unset("g", mmapstore.Max), process(2).unset("g", mmapstore.Max).dead()}},
 	{name: "max is NaN only if all are", want: "g 1\nh NaN", fakes: []*fake{
-		process(1).gauge("g", Max, nan).gauge("h", Max, nan).dead(), process(2).gauge("g", Max, 1), process(3).gauge("h", Max, nan),
+		process(1).gauge("g", mmapstore.Max, nan).gauge("h", mmapstore.Max, nan).dead(), process(2).gauge("g", mmapstore.Max, 1), process(3).gauge("h", mmapstore.Max, nan),
 	}},
-	{name: "livemax", want: "g 1", fakes: []*fake{process(1).gauge("g", LiveMax, 9).dead(), process(2).gauge("g", LiveMax, 1)}},
+	{name: "livemax", want: "g 1", fakes: []*fake{process(1).gauge("g", mmapstore.LiveMax, 9).dead(), process(2).gauge("g", mmapstore.LiveMax, 1)}},
 	{name: "min takes no part of the unset", want: "g 2", fakes: []*fake{
-		process(1).gauge("g", Min, 3).dead(), process(2).unset("g", Min), process(3).gauge("g", Min, 2).dead(),
+		process(1).gauge("g", mmapstore.Min, 3).dead(), process(2).unset("g", mmapstore.Min), process(3).gauge("g", mmapstore.Min, 2).dead(),
 	}},
 	{name: "min is NaN only if all are", want: "g 1\nh NaN", fakes: []*fake{
-		process(1).gauge("g", Min, 1).gauge("h", Min, nan), process(2).gauge("g", Min, nan).dead(), process(3).gauge("h", Min, nan).dead(),
+		process(1).gauge("g", mmapstore.Min, 1).gauge("h", mmapstore.Min, nan), process(2).gauge("g", mmapstore.Min, nan).dead(), process(3).gauge("h", mmapstore.Min, nan).dead(),
 	}},
-	{name: "livemin", want: "g 3", fakes: []*fake{process(1).gauge("g", LiveMin, 1).dead(), process(2).gauge("g", LiveMin, 3)}},
+	{name: "livemin", want: "g 3", fakes: []*fake{process(1).gauge("g", mmapstore.LiveMin, 1).dead(), process(2).gauge("g", mmapstore.LiveMin, 3)}},
 	{name: "latest goes by time, not by birth", want: "g 1", fakes: []*fake{
-		process(1).gauge("g", Latest, 1, 50).dead(), process(2).gauge("g", Latest, 2, 49), process(3).unset("g", Latest),
+		process(1).gauge("g", mmapstore.Latest, 1, 50).dead(), process(2).gauge("g", mmapstore.Latest, 2, 49), process(3).unset("g", mmapstore.Latest),
 	}},
 	{name: "latest, tie: the larger, NaN last", want: "g 2\nh 1", fakes: []*fake{
-		process(1).gauge("g", Latest, 1, 50).gauge("h", Latest, 1, 7).dead(), process(2).gauge("g", Latest, 2, 50), process(3).gauge("h", Latest, nan, 7),
+		process(1).gauge("g", mmapstore.Latest, 1, 50).gauge("h", mmapstore.Latest, 1, 7).dead(), process(2).gauge("g", mmapstore.Latest, 2, 50), process(3).gauge("h", mmapstore.Latest, nan, 7),
 	}},
-	{name: "latest of NaN", want: "g NaN", fakes: []*fake{process(1).gauge("g", Latest, 1, 50).dead(), process(2).gauge("g", Latest, nan, 51).dead()}},
+	{name: "latest of NaN", want: "g NaN", fakes: []*fake{process(1).gauge("g", mmapstore.Latest, 1, 50).dead(), process(2).gauge("g", mmapstore.Latest, nan, 51).dead()}},
 	{name: "clocks ahead of ours are all at now, which is a tie", want: "g 8", fakes: []*fake{
-		process(1).gauge("g", Latest, 7, noon+500), process(2).gauge("g", Latest, 8, noon+10), process(3).gauge("g", Latest, 9, noon-1).dead(),
+		process(1).gauge("g", mmapstore.Latest, 7, noon+500), process(2).gauge("g", mmapstore.Latest, 8, noon+10), process(3).gauge("g", mmapstore.Latest, 9, noon-1).dead(),
 	}},
-	{name: "livelatest", want: "g 2", fakes: []*fake{process(1).gauge("g", LiveLatest, 1, 50).dead(), process(2).gauge("g", LiveLatest, 2, 49)}},
+	{name: "livelatest", want: "g 2", fakes: []*fake{process(1).gauge("g", mmapstore.LiveLatest, 1, 50).dead(), process(2).gauge("g", mmapstore.LiveLatest, 2, 49)}},
 	{name: "all: a series per process, unset ones too", want: `g{pid="a"} 1
 g{pid="b"} 2
 g{pid="c"} 0`, fakes: []*fake{
-		process(1).as("a").gauge("g", All, 1), process(2).as("b").gauge("g", All, 2).dead(), process(3).as("c").unset("g", All).dead(),
+		process(1).as("a").gauge("g", mmapstore.All, 1), process(2).as("b").gauge("g", mmapstore.All, 2).dead(), process(3).as("c").unset("g", mmapstore.All).dead(),
 	}},
 	{name: "all: the living before the dead, then the younger", want: `g{pid="a"} 1
 g{pid="b"} 4`, fakes: []*fake{
-		process(1).as("a").gauge("g", All, 1), process(2).as("a").gauge("g", All, 2).dead(),
-		process(3).as("b").gauge("g", All, 3).dead(), process(4).as("b").gauge("g", All, 4).dead(),
+		process(1).as("a").gauge("g", mmapstore.All, 1), process(2).as("a").gauge("g", mmapstore.All, 2).dead(),
+		process(3).as("b").gauge("g", mmapstore.All, 3).dead(), process(4).as("b").gauge("g", mmapstore.All, 4).dead(),
 	}},
 	{name: "all: the source's own label pid gives way", want: `g{pid="a"} 1`, fakes: []*fake{
-		process(1).as("a").with(Family{Name: "g", Type: Gauge, Mode: All}, "pid=7", 1, float(1)).dead(),
+		process(1).as("a").with(mmapstore.Family{Name: "g", Type: mmapstore.Gauge, Mode: mmapstore.All}, "pid=7", 1, float(1)).dead(),
 	}},
-	{name: "liveall", want: `g{pid="a"} 1`, fakes: []*fake{process(1).as("a").gauge("g", LiveAll, 1), process(2).as("b").gauge("g", LiveAll, 2).dead()}},
+	{name: "liveall", want: `g{pid="a"} 1`, fakes: []*fake{process(1).as("a").gauge("g", mmapstore.LiveAll, 1), process(2).as("b").gauge("g", mmapstore.LiveAll, 2).dead()}},
 	{name: "info, stateset", want: "i 1\ns 2", fakes: []*fake{
-		process(1).with(Family{Name: "i", Type: Info, Mode: Max}, "", 1, float(1)).dead(),
-		process(2).with(Family{Name: "s", Type: StateSet, Mode: LiveSum}, "", 1, float(1)),
-		process(3).with(Family{Name: "s", Type: StateSet, Mode: LiveSum}, "", 1, float(1)),
-		process(4).with(Family{Name: "s", Type: StateSet, Mode: LiveSum}, "", 1, float(1)).dead(),
+		process(1).with(mmapstore.Family{Name: "i", Type: mmapstore.Info, Mode: mmapstore.Max}, "", 1, float(1)).dead(),
+		process(2).with(mmapstore.Family{Name: "s", Type: mmapstore.StateSet, Mode: mmapstore.LiveSum}, "", 1, float(1)),
+		process(3).with(mmapstore.Family{Name: "s", Type: mmapstore.StateSet, Mode: mmapstore.LiveSum}, "", 1, float(1)),
+		process(4).with(mmapstore.Family{Name: "s", Type: mmapstore.StateSet, Mode: mmapstore.LiveSum}, "", 1, float(1)).dead(),
 	}},
 }
 
@@ -95,10 +95,10 @@ var cumulativeLaws = []law{
 		process(1).counter("c", 1, nan), process(2).counter("c", 1, math.Inf(1)), process(3).counter("c", 1, -5),
 	}},
 	{name: "untyped may be negative", want: "u -2", fakes: []*fake{
-		process(1).with(Family{Name: "u", Type: Untyped}, "", 1, float(-5)).dead(), process(2).with(Family{Name: "u", Type: Untyped}, "", 2),
+		process(1).with(mmapstore.Family{Name: "u", Type: mmapstore.Untyped}, "", 1, float(-5)).dead(), process(2).with(mmapstore.Family{Name: "u", Type: mmapstore.Untyped}, "", 2),
 	}},
 	{name: "summary", want: "s_sum 2.5\ns_count 5", fakes: []*fake{
-		process(1).with(Family{Name: "s", Type: Summary}, "", float(3), 2).dead(), process(2).with(Family{Name: "s", Type: Summary}, "", float(-0.5), 3),
+		process(1).with(mmapstore.Family{Name: "s", Type: mmapstore.Summary}, "", float(3), 2).dead(), process(2).with(mmapstore.Family{Name: "s", Type: mmapstore.Summary}, "", float(-0.5), 3),
 	}},
 	{name: "histogram", want: `h_bucket{le="1"} 2
 h_bucket{le="5"} 6
@@ -123,33 +123,33 @@ h_count 1.8446744073709552e+19`, fakes: []*fake{
 	}},
 	{name: "different label names live side by side", want: `c{a="1"} 1
 c{b="1"} 2`, fakes: []*fake{
-		process(1).with(Family{Name: "c", Type: Counter}, "a=1", 1), process(2).with(Family{Name: "c", Type: Counter}, "b=1", 2).dead(),
+		process(1).with(mmapstore.Family{Name: "c", Type: mmapstore.Counter}, "a=1", 1), process(2).with(mmapstore.Family{Name: "c", Type: mmapstore.Counter}, "b=1", 2).dead(),
 	}},
 	{name: "a source given twice counts once", want: "c 1", fakes: []*fake{process(1).counter("c", 1, 0), process(1).counter("c", 1, 0)}},
 }
 
 var conflictLaws = []law{
 	{name: "mode: the newest's for all", want: "g 5", fakes: []*fake{
-		process(1).gauge("g", Max, 5), process(2).gauge("g", Sum, 2), process(3).gauge("g", Max, 3),
+		process(1).gauge("g", mmapstore.Max, 5), process(2).gauge("g", mmapstore.Sum, 2), process(3).gauge("g", mmapstore.Max, 3),
 	}, conflicts: []aggregate.Conflict{{Family: "g", Kind: aggregate.ModeConflict}}},
 	{name: "mode: the dead count as their own law had it", want: "g 17", fakes: []*fake{
-		process(1).gauge("g", Max, 5).dead(), process(2).gauge("g", Max, 7).dead(), process(3).gauge("g", Sum, 4).dead(), process(4).gauge("g", Sum, 6),
+		process(1).gauge("g", mmapstore.Max, 5).dead(), process(2).gauge("g", mmapstore.Max, 7).dead(), process(3).gauge("g", mmapstore.Sum, 4).dead(), process(4).gauge("g", mmapstore.Sum, 6),
 	}, conflicts: []aggregate.Conflict{{Family: "g", Kind: aggregate.ModeConflict}}},
 	{name: "mode: the newest may be dead", want: "g 7", fakes: []*fake{
-		process(1).gauge("g", LiveSum, 7), process(2).gauge("g", LiveSum, 4), process(3).gauge("g", LiveMax, 9).dead(),
+		process(1).gauge("g", mmapstore.LiveSum, 7), process(2).gauge("g", mmapstore.LiveSum, 4), process(3).gauge("g", mmapstore.LiveMax, 9).dead(),
 	}, conflicts: []aggregate.Conflict{{Family: "g", Kind: aggregate.ModeConflict}}},
 	{name: "mode: an unset loser shows nothing", want: "", fakes: []*fake{
-		process(1).unset("g", Max).dead(), process(2).gauge("g", LiveSum, 9).dead(),
+		process(1).unset("g", mmapstore.Max).dead(), process(2).gauge("g", mmapstore.LiveSum, 9).dead(),
 	}, conflicts: []aggregate.Conflict{{Family: "g", Kind: aggregate.ModeConflict}}},
 	{name: "mode: all gets a series per process", want: `g{pid="a"} 1
 g{pid="b"} 2`, fakes: []*fake{
-		process(1).as("a").gauge("g", Sum, 1), process(3).as("b").gauge("g", All, 2).dead(), process(2).as("c").gauge("g", Max, 3).dead(),
+		process(1).as("a").gauge("g", mmapstore.Sum, 1), process(3).as("b").gauge("g", mmapstore.All, 2).dead(), process(2).as("c").gauge("g", mmapstore.Max, 3).dead(),
 	}, conflicts: []aggregate.Conflict{{Family: "g", Kind: aggregate.ModeConflict}}},
 	{name: "type: the newest shown, the other named", want: "m 2", fakes: []*fake{
-		process(1).counter("m", 1, 0).dead(), process(2).gauge("m", Sum, 2), withID(process(1).with(Family{Name: "m", Type: Untyped}, "", 9), 78),
+		process(1).counter("m", 1, 0).dead(), process(2).gauge("m", mmapstore.Sum, 2), withID(process(1).with(mmapstore.Family{Name: "m", Type: mmapstore.Untyped}, "", 9), 78),
 	}, conflicts: []aggregate.Conflict{{Family: "m", Kind: aggregate.TypeConflict}}},
 	{name: "type: a tie goes by the text", want: "m 2", fakes: []*fake{
-		process(1).counter("m", 1, 0).dead(), withID(process(1).gauge("m", Sum, 2), 77),
+		process(1).counter("m", 1, 0).dead(), withID(process(1).gauge("m", mmapstore.Sum, 2), 77),
 	}, conflicts: []aggregate.Conflict{{Family: "m", Kind: aggregate.TypeConflict}}},
 	{name: "name: the younger family stays", want: "h_count 2", fakes: []*fake{
 		process(1).histogram("h", []float64{1}, 1, 1, 1), process(2).counter("h_count", 2, 0).dead(),
@@ -162,7 +162,7 @@ h_sum 1
 h_count 1
 h_bucket_sum 0
 h_bucket_count 2`, fakes: []*fake{
-		process(1).histogram("h", nil, 1, 1), process(2).with(Family{Name: "h_bucket", Type: Summary}, "", 0, 2),
+		process(1).histogram("h", nil, 1, 1), process(2).with(mmapstore.Family{Name: "h_bucket", Type: mmapstore.Summary}, "", 0, 2),
 	}},
 }
 
@@ -196,7 +196,7 @@ func (l law) hold(t *testing.T) {
 	}
 	var dead []*fake
 	for _, f := range l.fakes {
-		if f.meta.State == Dead {
+		if f.meta.State == mmapstore.Dead {
 			dead = append(dead, f)
 		}
 	}
@@ -233,9 +233,9 @@ func (l law) holdArchived(t *testing.T, dead []*fake, chosen int, inTwo bool) {
 // Property: every pair of a type and mode that a file may hold survives the
 // archive unless it is for the living alone.
 func TestEveryModeIsArchived(t *testing.T) {
-	for mode := All; mode <= LiveSum; mode++ {
-		for _, typ := range []Type{Gauge, Info, StateSet} {
-			f := process(1).with(Family{Name: "g", Type: typ, Mode: mode}, "", 1, float(3)).dead()
+	for mode := mmapstore.All; mode <= mmapstore.LiveSum; mode++ {
+		for _, typ := range []mmapstore.Type{mmapstore.Gauge, mmapstore.Info, mmapstore.StateSet} {
+			f := process(1).with(mmapstore.Family{Name: "g", Type: typ, Mode: mode}, "", 1, float(3)).dead()
 			a := archived(t, aggregate.NewArchive(), []*fake{f}, aggregate.FoldOptions{}, f)
 			got := samples(t, mergeAll(t, a.Source("archive", nil)).Families)
 			if want := map[bool]string{false: " 3", true: ""}[mode.Live()]; !strings.HasSuffix(got, want) || mode.Live() != (got == "") {
@@ -247,7 +247,9 @@ func TestEveryModeIsArchived(t *testing.T) {
 
 // Property: help and unit are those of the newest, ties by text, archived or not.
 func TestNewestDescribes(t *testing.T) {
-	family := func(help, unit string) Family { return Family{Name: "c", Type: Counter, Help: help, Unit: unit} }
+	family := func(help, unit string) mmapstore.Family {
+		return mmapstore.Family{Name: "c", Type: mmapstore.Counter, Help: help, Unit: unit}
+	}
 	fakes := []*fake{
 		process(3).with(family("old", "z"), "").dead(), process(5).with(family("newest", "bytes"), "").dead(), process(4).with(family("older", ""), ""),
 	}
@@ -264,8 +266,8 @@ func TestNewestDescribes(t *testing.T) {
 // archive's included, so that two directories stay apart.
 func TestDirectoryLabels(t *testing.T) {
 	a, b, c := process(1).counter("c", 1, 0), process(2).counter("c", 2, 0), process(3).counter("c", 4, 0).dead()
-	a.meta.Labels = []Label{{Name: "dir", Value: "one"}}
-	b.meta.Labels = []Label{{Name: "dir", Value: "two"}}
+	a.meta.Labels = []mmapstore.Label{{Name: "dir", Value: "one"}}
+	b.meta.Labels = []mmapstore.Label{{Name: "dir", Value: "two"}}
 	c.meta.Labels = b.meta.Labels
 	archive := archived(t, aggregate.NewArchive(), []*fake{b, c}, aggregate.FoldOptions{}, c)
 	want := fmt.Sprint(`c{dir="one"} 1`, "\n", `c{dir="two"} 6`)

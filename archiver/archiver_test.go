@@ -244,15 +244,15 @@ func TestDamagedDeadFile(t *testing.T) {
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	live := counting(t, dir, 1)
-	make := func(name string, age time.Duration) string {
+	temp := func(name string, age time.Duration) string {
 		path := filepath.Join(dir, name)
 		must(t, os.WriteFile(path, []byte("half a header"), 0o600))
 		must(t, os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
 		return path
 	}
-	make(".worker-1-old.tmp", 2*time.Minute)
-	young := make(".worker-2-young.tmp", 10*time.Second)
-	foreign := make(".other.tmp", time.Hour)
+	temp(".worker-1-old.tmp", 2*time.Minute)
+	young := temp(".worker-2-young.tmp", 10*time.Second)
+	foreign := temp(".other.tmp", time.Hour)
 	locked := filepath.Join(dir, ".worker-3-locked.tmp")
 	must(t, os.Link(live.Path(), locked))
 	must(t, os.Chtimes(locked, time.Time{}, time.Now().Add(-time.Hour)))

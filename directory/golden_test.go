@@ -14,7 +14,7 @@ import (
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/archiver"
 	"github.com/promfold/promfold/directory"
-	. "github.com/promfold/promfold/mmapstore"
+	"github.com/promfold/promfold/mmapstore"
 )
 
 var update = flag.Bool("update", false, "write the golden directories anew")
@@ -32,17 +32,17 @@ var golden = map[string]func(*maker){
 type maker struct {
 	t        *testing.T
 	dir      string
-	w        *Writer
+	w        *mmapstore.Writer
 	families map[string]int // of w
 }
 
 func (m *maker) process(identity string) {
-	w, err := Create(m.dir, WriterOptions{Identity: identity, FileMode: 0o644})
+	w, err := mmapstore.Create(m.dir, mmapstore.WriterOptions{Identity: identity, FileMode: 0o644})
 	must(m.t, err)
 	m.w, m.families = w, make(map[string]int)
 }
 
-func (m *maker) put(f Family, label string, words ...uint64) Slot {
+func (m *maker) put(f mmapstore.Family, label string, words ...uint64) mmapstore.Slot {
 	family, ok := m.families[f.Name]
 	if !ok {
 		var err error
@@ -50,16 +50,16 @@ func (m *maker) put(f Family, label string, words ...uint64) Slot {
 		must(m.t, err)
 		m.families[f.Name] = family
 	}
-	var pairs []Label
+	var pairs []mmapstore.Label
 	if label != "" {
-		pairs = []Label{{Name: "code", Value: label}}
+		pairs = []mmapstore.Label{{Name: "code", Value: label}}
 	}
-	labels, err := EncodeLabels(pairs)
+	labels, err := mmapstore.EncodeLabels(pairs)
 	must(m.t, err)
 	s, err := m.w.AddSeries(family, labels, time.Now())
 	must(m.t, err)
 	if f.Mode.Timed() {
-		SetLatest(s.Cells, math.Float64frombits(words[0]), int64(words[1]))
+		mmapstore.SetLatest(s.Cells, math.Float64frombits(words[0]), int64(words[1]))
 		return s
 	}
 	for i, v := range words {
@@ -80,18 +80,18 @@ func bits(v float64) uint64 { return math.Float64bits(v) }
 func (m *maker) types() {
 	for i := range uint64(2) {
 		m.process([]string{"one", "two"}[i])
-		m.put(Family{Name: "requests_total", Help: "Requests.", Type: Counter}, "200", 5+i, bits(0.5))
-		m.put(Family{Name: "requests_total", Help: "Requests.", Type: Counter}, "5\"00", i)
-		m.put(Family{Name: "wait_seconds", Help: "Time in line.", Unit: "seconds", Type: Histogram, Bounds: []float64{0.1, 1}}, "", bits(2.5), 1, 2, 3+i)
-		m.put(Family{Name: "size_bytes", Type: Summary}, "", bits(100), 4)
-		m.put(Family{Name: "legacy", Type: Untyped}, "", 1, bits(-0.25))
-		m.put(Family{Name: "build_info", Type: Info, Mode: Max}, "", 1, bits(1))
-		m.put(Family{Name: "queue_all", Type: Gauge, Mode: All}, "", 1, bits(float64(i)))
-		m.put(Family{Name: "queue_max", Type: Gauge, Mode: Max}, "", i, bits(-7)) // set in two alone
-		m.put(Family{Name: "queue_min", Type: Gauge, Mode: Min}, "", 1, bits(math.NaN()))
-		m.put(Family{Name: "queue_sum", Type: Gauge, Mode: Sum}, "", 1, bits(1.5))
-		m.put(Family{Name: "queue_latest", Type: Gauge, Mode: Latest}, "", bits(float64(i)), 1_700_000_000e9-i)
-		m.put(Family{Name: "queue_live", Type: Gauge, Mode: LiveSum}, "", 1, bits(9))
+		m.put(mmapstore.Family{Name: "requests_total", Help: "Requests.", Type: mmapstore.Counter}, "200", 5+i, bits(0.5))
+		m.put(mmapstore.Family{Name: "requests_total", Help: "Requests.", Type: mmapstore.Counter}, "5\"00", i)
+		m.put(mmapstore.Family{Name: "wait_seconds", Help: "Time in line.", Unit: "seconds", Type: mmapstore.Histogram, Bounds: []float64{0.1, 1}}, "", bits(2.5), 1, 2, 3+i)
+		m.put(mmapstore.Family{Name: "size_bytes", Type: mmapstore.Summary}, "", bits(100), 4)
+		m.put(mmapstore.Family{Name: "legacy", Type: mmapstore.Untyped}, "", 1, bits(-0.25))
+		m.put(mmapstore.Family{Name: "build_info", Type: mmapstore.Info, Mode: mmapstore.Max}, "", 1, bits(1))
+		m.put(mmapstore.Family{Name: "queue_all", Type: mmapstore.Gauge, Mode: mmapstore.All}, "", 1, bits(float64(i)))
+		m.put(mmapstore.Family{Name: "queue_max", Type: mmapstore.Gauge, Mode: mmapstore.Max}, "", i, bits(-7)) // set in two alone
+		m.put(mmapstore.Family{Name: "queue_min", Type: mmapstore.Gauge, Mode: mmapstore.Min}, "", 1, bits(math.NaN()))
+		m.put(mmapstore.Family{Name: "queue_sum", Type: mmapstore.Gauge, Mode: mmapstore.Sum}, "", 1, bits(1.5))
+		m.put(mmapstore.Family{Name: "queue_latest", Type: mmapstore.Gauge, Mode: mmapstore.Latest}, "", bits(float64(i)), 1_700_000_000e9-i)
+		m.put(mmapstore.Family{Name: "queue_live", Type: mmapstore.Gauge, Mode: mmapstore.LiveSum}, "", 1, bits(9))
 		m.end()
 	}
 }
@@ -103,15 +103,15 @@ func (m *maker) archived() {
 }
 
 func (m *maker) conflicts() {
-	for i, mode := range []Mode{Max, Max, Sum} {
+	for i, mode := range []mmapstore.Mode{mmapstore.Max, mmapstore.Max, mmapstore.Sum} {
 		m.process("p")
-		m.put(Family{Name: "level", Help: []string{"Old.", "Older.", "New."}[i], Type: Gauge, Mode: mode}, "", 1, bits(float64(i+1)))
-		m.put(Family{Name: "kind", Type: []Type{Counter, Counter, Untyped}[i]}, "", uint64(i+1))
-		m.put(Family{Name: "h", Type: Histogram, Bounds: [][]float64{{1}, {2}, {1, 2}}[i]}, "", bits(1), 1, 1)
+		m.put(mmapstore.Family{Name: "level", Help: []string{"Old.", "Older.", "New."}[i], Type: mmapstore.Gauge, Mode: mode}, "", 1, bits(float64(i+1)))
+		m.put(mmapstore.Family{Name: "kind", Type: []mmapstore.Type{mmapstore.Counter, mmapstore.Counter, mmapstore.Untyped}[i]}, "", uint64(i+1))
+		m.put(mmapstore.Family{Name: "h", Type: mmapstore.Histogram, Bounds: [][]float64{{1}, {2}, {1, 2}}[i]}, "", bits(1), 1, 1)
 		if i == 1 {
-			m.put(Family{Name: "s_count", Type: Counter}, "", 3)
+			m.put(mmapstore.Family{Name: "s_count", Type: mmapstore.Counter}, "", 3)
 		} else {
-			m.put(Family{Name: "s", Type: Summary}, "", bits(1), 1)
+			m.put(mmapstore.Family{Name: "s", Type: mmapstore.Summary}, "", bits(1), 1)
 		}
 		if m.end(); i == 1 {
 			m.archive()
@@ -120,7 +120,7 @@ func (m *maker) conflicts() {
 }
 
 func (m *maker) deletion() {
-	c := Family{Name: "c_total", Type: Counter}
+	c := mmapstore.Family{Name: "c_total", Type: mmapstore.Counter}
 	m.process("old")
 	m.put(c, "stays", 1)
 	m.put(c, "goes", 1)
@@ -139,13 +139,13 @@ func (m *maker) deletion() {
 
 // Property: each golden directory exposes what lies beside it.
 func TestGoldenDirectories(t *testing.T) {
-	for name, make := range golden {
+	for name, fill := range golden {
 		t.Run(name, func(t *testing.T) {
 			base := filepath.Join("..", "testdata", name)
 			if *update {
 				must(t, os.RemoveAll(base))
 				must(t, os.MkdirAll(filepath.Join(base, "files"), 0o755))
-				make(&maker{t: t, dir: filepath.Join(base, "files")})
+				fill(&maker{t: t, dir: filepath.Join(base, "files")})
 			}
 			v := scan(t, follow(t, filepath.Join(base, "files"), directory.Options{}))
 			if len(v.Problems) > 0 || v.Missing {
