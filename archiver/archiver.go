@@ -47,7 +47,9 @@ type Archiver struct {
 	d *directory.Directory
 	o Options
 
-	round sync.Mutex // held during a round; taken before mu
+	// round is held during a round, and guards lock; it is taken before mu.
+	round sync.Mutex
+	lock  *directory.Lock // on the directory, while Run has it
 
 	lastFailure string // as logged by Run, which alone uses it
 
@@ -114,18 +116,29 @@ func (a *Archiver) hold(ctx context.Context, w *waker) error {
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
-	a.note(func(s *Stats) { s.Active = true })
-	defer a.note(func(s *Stats) { s.Active = false })
+	a.setLock(lock)
+	defer a.setLock(nil)
 	a.o.Logger.Info("Archiving")
 	for ctx.Err() == nil && lock.Covers(a.d.Path()) {
 		w.watch()
-		if err := a.runRound(ctx); ctx.Err() == nil {
+		if err := a.Once(ctx); ctx.Err() == nil {
 			a.report("Round failed, nothing is lost", err)
 		}
 		w.wait(ctx, a.o.Interval)
 	}
 	return nil
+}
+
+// setLock notes the lock on the directory, or gives it up: not during a round,
+// to which it may be all that keeps others away.
+func (a *Archiver) setLock(lock *directory.Lock) {
+	a.round.Lock()
+	defer a.round.Unlock()
+	if lock == nil {
+		a.lock.Unlock()
+	}
+	a.lock = lock
+	a.note(func(s *Stats) { s.Active = lock != nil })
 }
 
 // report counts a failure, and logs it unless it is the one of last time again.
@@ -144,13 +157,36 @@ func (a *Archiver) report(what string, err error) {
 // Once runs one round, waiting for another archiver to let go of the directory
 // until ctx ends. If this Archiver is running, its lock serves.
 func (a *Archiver) Once(ctx context.Context) error {
-	if a.Stats().Active {
-		return a.runRound(ctx)
+	for {
+		if held, err := a.tryOnce(ctx); held || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the archiver of %s: %w", a.d.Path(), ctx.Err())
+		case <-time.After(onceRetry):
+		}
 	}
-	lock, err := directory.LockDir(ctx, a.d.Path(), false)
-	if err != nil {
-		return fmt.Errorf("archive %s: %w", a.d.Path(), err)
+}
+
+// onceRetry is how often Once asks for the lock of another process, which flock
+// does not announce.
+const onceRetry = 50 * time.Millisecond
+
+// tryOnce runs a round, or reports that another has the directory. It must not
+// wait for the lock with round held: Run takes them in the other order.
+func (a *Archiver) tryOnce(ctx context.Context) (held bool, err error) {
+	a.round.Lock()
+	defer a.round.Unlock()
+	if a.lock == nil {
+		lock, err := directory.TryLockDir(a.d.Path(), false)
+		if err != nil {
+			return false, fmt.Errorf("archive %s: %w", a.d.Path(), err)
+		}
+		if lock == nil {
+			return false, nil
+		}
+		defer lock.Unlock()
 	}
-	defer lock.Unlock()
-	return a.runRound(ctx)
+	return true, a.runRound(ctx)
 }

@@ -12,16 +12,16 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/directory"
 	"github.com/promfold/promfold/mmapstore"
 )
 
-// runRound finds the dead, folds them and sweeps. The caller holds the lock on
-// the directory.
+// runRound finds the dead, folds them and sweeps. The caller holds round and the
+// lock on the directory.
 func (a *Archiver) runRound(ctx context.Context) error {
-	a.round.Lock()
-	defer a.round.Unlock()
 	defer a.note(func(s *Stats) { s.LastRound = time.Now() })
 	v, err := a.d.Scan(ctx)
 	if err != nil {
@@ -73,8 +73,11 @@ func (a *Archiver) makeHidden() error {
 // setAside renames a damaged file, so that it is in nobody's way and can be
 // looked into.
 func (a *Archiver) setAside(path string) error {
-	name := strings.TrimPrefix(filepath.Base(path), directory.DamagedPrefix)
-	err := os.Rename(path, filepath.Join(a.d.HiddenDir(), directory.DamagedPrefix+name))
+	name := directory.DamagedPrefix + strings.TrimPrefix(filepath.Base(path), directory.DamagedPrefix)
+	err := os.Rename(path, filepath.Join(a.d.HiddenDir(), name))
+	if errors.Is(err, unix.EXDEV) { // the archive is on another file system
+		err = os.Rename(path, filepath.Join(filepath.Dir(path), name))
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("set a damaged file aside: %w", err)
 	}
@@ -84,18 +87,18 @@ func (a *Archiver) setAside(path string) error {
 
 // fold archives what is dead in the view.
 func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
-	sources, absorb := a.chooseDead(v)
+	sources, absorb, unread := a.chooseDead(v)
 	// An archive that others removed or damaged is written again from memory.
 	lost := !v.ArchiveOnDisk && v.Archive.Generation > 0
 	if len(absorb) == 0 && !lost && !a.mayForget(v) {
-		return nil
+		return unread
 	}
 	next, changed, err := aggregate.Fold(v.Archive, sources, absorb, a.foldOptions(v))
 	if err != nil {
 		return fmt.Errorf("fold: %w", err)
 	}
 	if !changed && !lost || ctx.Err() != nil {
-		return ctx.Err()
+		return errors.Join(unread, ctx.Err())
 	}
 	a.o.step(StepFolded)
 	if err := a.commit(v, next); err != nil {
@@ -105,7 +108,7 @@ func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
 	err = a.unlinkAbsorbed(v, absorb)
 	a.o.step(StepCommitted)
 	a.prepareSpare()
-	return err
+	return errors.Join(unread, err)
 }
 
 // foldOptions keeps the ids of absorbed files that we failed to remove.
@@ -120,10 +123,11 @@ func (a *Archiver) foldOptions(v *directory.View) aggregate.FoldOptions {
 }
 
 // chooseDead freezes the values of the dead, so that what is folded is what was
-// read, and names whom to absorb. Files that cannot be read wait.
-func (a *Archiver) chooseDead(v *directory.View) ([]aggregate.Source, map[mmapstore.ID]bool) {
-	sources := make([]aggregate.Source, 0, len(v.Files))
-	absorb := make(map[mmapstore.ID]bool)
+// read, and names whom to absorb. Files that cannot be read wait; unread names
+// them.
+func (a *Archiver) chooseDead(v *directory.View) (sources []aggregate.Source, absorb map[mmapstore.ID]bool, unread error) {
+	absorb = make(map[mmapstore.ID]bool)
+	var errs []error
 	for _, f := range v.Files {
 		if f.Verdict().State != mmapstore.Dead {
 			sources = append(sources, f)
@@ -131,14 +135,14 @@ func (a *Archiver) chooseDead(v *directory.View) ([]aggregate.Source, map[mmapst
 		}
 		frozen, err := aggregate.Freeze(f)
 		if err != nil {
-			a.o.Logger.Warn("Cannot read the file of a dead process, leaving it", "err", err)
+			errs = append(errs, fmt.Errorf("leaving the file of a dead process: %w", err))
 			sources = append(sources, f)
 			continue
 		}
 		sources = append(sources, frozen)
 		absorb[f.ID()] = true
 	}
-	return sources, absorb
+	return sources, absorb, errors.Join(errs...)
 }
 
 // mayForget reports whether a fold could change the archive without a death:
