@@ -163,7 +163,7 @@ func (a *Archiver) Once(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the archiver of %s: %w", a.d.Path(), ctx.Err())
+			return fmt.Errorf("another archiver keeps the lock on %s: %w", a.d.Path(), ctx.Err())
 		case <-time.After(onceRetry):
 		}
 	}
