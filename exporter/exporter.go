@@ -133,13 +133,14 @@ func (e *Exporter) answer(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Cannot serve metrics: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
+	body := &bodyWriter{ResponseWriter: w}
 	o := promhttp.HandlerOpts{
-		ErrorLog:          e.report,
+		ErrorLog:          bodyLog{e.report, body},
 		ErrorHandling:     promhttp.ContinueOnError, // a family that cannot be encoded costs itself
 		EnableOpenMetrics: true,
 	}
 	if e.process {
 		o.Registry = e.own.process
 	}
-	promhttp.HandlerFor(s, o).ServeHTTP(w, r)
+	promhttp.HandlerFor(s, o).ServeHTTP(body, r)
 }

@@ -31,11 +31,12 @@ func (e *Exporter) merge(ctx context.Context) (*scrape, error) {
 	began := time.Now()
 	c := newCensus()
 	result, err := e.mergeMembers(ctx, c)
+	if err != nil && ctx.Err() != nil {
+		return nil, err // all clients are gone: nothing has failed
+	}
 	e.report.failure(err)
 	if err != nil {
-		if ctx.Err() == nil {
-			e.own.failures.Inc()
-		}
+		e.own.failures.Inc()
 		return nil, err
 	}
 	e.own.merges.Observe(time.Since(began).Seconds())

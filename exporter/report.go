@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/promfold/promfold/aggregate"
 )
@@ -21,8 +22,34 @@ type reporter struct {
 
 func newReporter(log *slog.Logger) *reporter { return &reporter{log: log} }
 
-// Println implements promhttp.Logger.
+// Println logs what went wrong with an answer.
 func (r *reporter) Println(v ...any) { r.log.Warn(fmt.Sprint(v...)) }
+
+// bodyWriter remembers that an answer did not get through.
+type bodyWriter struct {
+	http.ResponseWriter
+	broken bool
+}
+
+func (w *bodyWriter) Write(b []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(b)
+	w.broken = w.broken || err != nil
+	return n, err
+}
+
+// bodyLog is the log of one answer. That a client is gone is no trouble of ours,
+// least of all once for each family.
+type bodyLog struct {
+	report *reporter
+	body   *bodyWriter
+}
+
+// Println implements promhttp.Logger.
+func (l bodyLog) Println(v ...any) {
+	if !l.body.broken {
+		l.report.Println(v...)
+	}
+}
 
 // failure reports whether a merge failed as a whole.
 func (r *reporter) failure(err error) {

@@ -4,11 +4,16 @@ package exporter
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/promfold/promfold/directory"
 )
@@ -55,5 +60,31 @@ func TestReportIsBounded(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "left_out=980") {
 		t.Errorf("does not tell how many are left out:\n%s", &log)
+	}
+}
+
+// brokenWriter is a client that hung up.
+type brokenWriter struct{ *httptest.ResponseRecorder }
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+// Clients that give up, before the merge or in the middle of the answer, are
+// neither logged nor counted as failures.
+func TestClientsThatLeave(t *testing.T) {
+	var log bytes.Buffer
+	d := directory.New(t.TempDir(), directory.Options{})
+	defer d.Close()
+	e := New(Options{Members: []Member{{Directory: d}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := e.merge(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("merged for nobody: %v", err)
+	}
+	if got := testutil.ToFloat64(e.own.failures); got != 0 {
+		t.Errorf("%v failures", got)
+	}
+	e.ServeHTTP(brokenWriter{httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if log.Len() > 0 {
+		t.Errorf("logged:\n%s", &log)
 	}
 }
