@@ -54,13 +54,15 @@ func (t *snapshots) take() {
 	t.round++
 	whole := true
 	for _, src := range t.added.list() {
+		before := t.store.nativeNames() // it may be unregistered while it is gathered
 		got, err := gather(src.gatherer)
 		if err != nil {
 			t.store.note("gather", "a snapshot is not complete", "err", err)
 			whole = false
 		}
 		for _, mf := range got {
-			if src.own || !t.store.isNative(mf.GetName()) {
+			name := mf.GetName()
+			if src.own || !before[name] && !t.store.isNative(name) {
 				t.takeFamily(mf, src.tag)
 			}
 		}
@@ -78,6 +80,17 @@ func gather(g prometheus.Gatherer) (got []*dto.MetricFamily, err error) {
 		}
 	}()
 	return g.Gather()
+}
+
+// nativeNames is the names of the families that are native now.
+func (s *Store) nativeNames() map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := make(map[string]bool, len(s.native))
+	for name := range s.native {
+		names[name] = true
+	}
+	return names
 }
 
 func (s *Store) isNative(name string) bool {
