@@ -42,6 +42,9 @@ func (r *Reader) addSeries(body []byte, size int64) (int32, error) {
 		return noSeries, fmt.Errorf("series of family %d: %w", s.family, ErrMalformed)
 	}
 	f := &r.schema.Families[s.family]
+	if name := takenLabel(f.Type, s.labels); name != "" {
+		return noSeries, fmt.Errorf("label %q in a %v: %w", name, f.Type, ErrMalformed)
+	}
 	word, err := r.addRun(s.offset, f.WordCount(1), f.Mode.Timed(), size)
 	if err != nil {
 		return noSeries, err
@@ -50,6 +53,17 @@ func (r *Reader) addSeries(body []byte, size int64) (int32, error) {
 		Family: int(s.family), Labels: s.labels, Created: s.created, Word: word,
 	})
 	return int32(len(r.schema.Series) - 1), nil
+}
+
+// takenLabel is a label of the series that the exposition adds by itself: twice
+// in one sample, it would make the whole answer invalid. "" if there is none.
+func takenLabel(t Type, labels Labels) string {
+	for name := range labels.All() {
+		if name == "__name__" || t == Histogram && name == "le" || t == Summary && name == "quantile" {
+			return name
+		}
+	}
+	return ""
 }
 
 func (r *Reader) takeTombstone(body []byte, size int64) error {
