@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -140,6 +141,12 @@ func TestSpareIsExchanged(t *testing.T) {
 		must(t, unix.Stat(filepath.Join(dir, ".promfold/spare.pfa"), &st))
 		return archive, st.Ino
 	}
+	mustOnce(t, dir)
+	var st unix.Stat_t // even of the first one: the disk may be full by then
+	must(t, unix.Stat(filepath.Join(dir, ".promfold/spare.pfa"), &st))
+	if st.Blocks == 0 && runtime.GOOS == "linux" {
+		t.Error("no space is reserved for the first commit")
+	}
 	dead(t, dir, 1)
 	mustOnce(t, dir)
 	for range 3 {
@@ -252,7 +259,7 @@ func TestSweep(t *testing.T) {
 	}
 	temp(".worker-1-old.tmp", 2*time.Minute)
 	young := temp(".worker-2-young.tmp", 10*time.Second)
-	foreign := temp(".other.tmp", time.Hour)
+	foreign := temp(".other.tmp", ".promfold/spare.pfa", time.Hour)
 	locked := filepath.Join(dir, ".worker-3-locked.tmp")
 	must(t, os.Link(live.Path(), locked))
 	must(t, os.Chtimes(locked, time.Time{}, time.Now().Add(-time.Hour)))

@@ -69,16 +69,16 @@ func roomFor(n int) int64 {
 // files that were just absorbed have freed some. Without room the next commit
 // tries again.
 func (a *Archiver) prepareSpare() {
-	st, err := os.Stat(a.d.ArchivePath())
-	if err != nil {
-		return
+	size := roomFor(0)
+	if st, err := os.Stat(a.d.ArchivePath()); err == nil {
+		size = max(size, st.Size())
 	}
 	path := filepath.Join(a.d.HiddenDir(), directory.SpareName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o640)
 	if err != nil {
 		return
 	}
-	_ = reserve(f, st.Size())
+	_ = reserve(f, size)
 	_ = f.Close()
 }
 

@@ -49,6 +49,7 @@ func (a *Archiver) runRound(ctx context.Context) error {
 	if err := v.ArchiveErr; err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("standing by: %w", err)
 	}
+	a.prepareSpare() // while there is room: at the first death there may be none
 	err = a.fold(ctx, v)
 	return errors.Join(err, a.unlink(v.Absorbed), a.sweep(v.Unborn))
 }
