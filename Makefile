@@ -57,7 +57,7 @@ fuzz: ## every fuzz target for FUZZTIME
 	  done; done
 
 .PHONY: bench
-bench: ## the figures of the README
+bench: ## every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./mmapstore ./worker ./aggregate ./exporter
 
 .PHONY: golden

@@ -259,14 +259,14 @@ func TestSweep(t *testing.T) {
 	}
 	temp(".worker-1-old.tmp", 2*time.Minute)
 	young := temp(".worker-2-young.tmp", 10*time.Second)
-	foreign := temp(".other.tmp", ".promfold/spare.pfa", time.Hour)
+	foreign := temp(".other.tmp", time.Hour)
 	locked := filepath.Join(dir, ".worker-3-locked.tmp")
 	must(t, os.Link(live.Path(), locked))
 	must(t, os.Chtimes(locked, time.Time{}, time.Now().Add(-time.Hour)))
 	if stats := mustOnce(t, dir); stats.Swept != 1 {
 		t.Errorf("%+v", stats)
 	}
-	want := []string{filepath.Base(foreign), filepath.Base(young), filepath.Base(locked), filepath.Base(live.Path())}
+	want := []string{".promfold/spare.pfa", filepath.Base(foreign), filepath.Base(young), filepath.Base(locked), filepath.Base(live.Path())}
 	slices.Sort(want)
 	if got := names(t, dir); !slices.Equal(got, want) {
 		t.Errorf("left %q, want %q", got, want)
