@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -15,7 +17,7 @@ const (
 	TypeConflict   ConflictKind = "type"   // types differ: the newest source's is shown, the others left out
 	ModeConflict   ConflictKind = "mode"   // modes differ: the newest source's holds for all
 	BoundsConflict ConflictKind = "bounds" // bucket bounds differ: their union is shown
-	NameConflict   ConflictKind = "name"   // samples of two families have one name: the older family is left out
+	NameConflict   ConflictKind = "name"   // samples of two families have one name: the older family is left out; or labels of a series: it is
 )
 
 // ConflictKinds lists all kinds.
@@ -41,6 +43,9 @@ func (m *Merger) conflicts() []Conflict {
 		if modes {
 			found = append(found, Conflict{g.name, ModeConflict})
 		}
+		if slices.ContainsFunc(g.shown.order, func(s *series) bool { return s.ambiguous }) {
+			found = append(found, Conflict{g.name, NameConflict})
+		}
 		if g.shown.mixedBounds() {
 			found = append(found, Conflict{g.name, BoundsConflict})
 		}
@@ -60,16 +65,33 @@ func (v *variant) mixedBounds() bool {
 	return false
 }
 
-// sampleNames are the names of the samples of a family.
+// sampleNames are the names of the samples of a family, as a scraper sees them
+// that knows no names beyond the old character set: two families that differ in
+// a dot and an underscore are one to it.
 func sampleNames(v *variant) []string {
+	name := model.EscapeName(v.name, model.UnderscoreEscaping)
 	switch v.typ {
 	case mmapstore.Histogram:
-		return []string{v.name + "_bucket", v.name + "_sum", v.name + "_count"}
+		return []string{name + "_bucket", name + "_sum", name + "_count"}
 	case mmapstore.Summary:
-		return []string{v.name + "_sum", v.name + "_count"}
+		return []string{name + "_sum", name + "_count"}
 	default:
-		return []string{v.name}
+		return []string{name}
 	}
+}
+
+// ambiguous reports whether two labels of a series have one name to such a
+// scraper.
+func ambiguous(labels mmapstore.Labels) bool {
+	var names []string
+	for name := range labels.All() {
+		legacy := model.EscapeName(name, model.UnderscoreEscaping)
+		if slices.Contains(names, legacy) {
+			return true
+		}
+		names = append(names, legacy)
+	}
+	return false
 }
 
 // clashes finds the families that are left out because a younger one, which is

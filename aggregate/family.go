@@ -68,7 +68,7 @@ func (v *variant) describe(f *mmapstore.Family, born int64) {
 func (v *variant) at(labels mmapstore.Labels) *series {
 	s, ok := v.series[labels]
 	if !ok {
-		s = &series{labels: labels, family: v}
+		s = &series{labels: labels, family: v, ambiguous: ambiguous(labels)}
 		v.series[labels] = s
 		v.order = append(v.order, s)
 		v.sorted = false

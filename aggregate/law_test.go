@@ -157,6 +157,12 @@ g{pid="b"} 2`, fakes: []*fake{
 	{name: "name: one that is out is in nobody's way", want: "h_count 2\nh_sum 3", fakes: []*fake{
 		process(1).counter("h_sum", 3, 0), process(2).histogram("h", []float64{1}, 1, 1, 1), process(3).counter("h_count", 2, 0).dead(),
 	}, conflicts: []aggregate.Conflict{{Family: "h", Kind: aggregate.NameConflict}}},
+	{name: "name: to some scrapers a dot is an underscore", want: "a_b 2", fakes: []*fake{
+		process(1).counter("a.b", 1, 0), process(2).counter("a_b", 2, 0).dead(),
+	}, conflicts: []aggregate.Conflict{{Family: "a.b", Kind: aggregate.NameConflict}}},
+	{name: "name: nor may two labels be one to them", want: "c 1", fakes: []*fake{
+		process(1).counter("c", 1, 0), process(2).with(mmapstore.Family{Name: "c", Type: mmapstore.Counter}, "a.b=1,a_b=2", 2, 0),
+	}, conflicts: []aggregate.Conflict{{Family: "c", Kind: aggregate.NameConflict}}},
 	{name: "name: no sample of these is called h_bucket", want: `h_bucket{le="+Inf"} 1
 h_sum 1
 h_count 1

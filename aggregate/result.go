@@ -73,7 +73,7 @@ func dtoType(t mmapstore.Type) dto.MetricType {
 
 // expose is nil for a series that is not to be seen now.
 func (s *series) expose(now int64) *dto.Metric {
-	if s.life.contributors == 0 || s.life.hidden() {
+	if s.life.contributors == 0 || s.life.hidden() || s.ambiguous {
 		s.shown = shown{} // when it returns it may start from zero
 		return nil
 	}

@@ -12,7 +12,9 @@ import (
 type series struct {
 	labels mmapstore.Labels
 	family *variant
-	stamp  uint64 // the merge in which a source last contributed
+	// ambiguous: to some scrapers two of its labels have one name.
+	ambiguous bool
+	stamp     uint64 // the merge in which a source last contributed
 
 	// Accumulators of the present merge.
 	count   uint64   // counter: whole part; summary: count

@@ -326,3 +326,27 @@ func TestArchiveDir(t *testing.T) {
 		t.Errorf("exposed %v", got)
 	}
 }
+
+// Property: whoever may use the directory may use the archive in the same way,
+// whatever the umask; the world may never write it.
+func TestModes(t *testing.T) {
+	for dirMode, want := range map[os.FileMode]os.FileMode{0o700: 0o640, 0o750: 0o640, 0o775: 0o664, 0o777: 0o664} {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, dirMode); err != nil {
+			t.Fatal(err)
+		}
+		d := directory.New(dir, directory.Options{Archiving: true})
+		defer d.Close()
+		if err := New(d, Options{}).Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		hidden, err := os.Stat(d.HiddenDir())
+		if err != nil || hidden.Mode().Perm() != dirMode {
+			t.Errorf("directory of mode %v: hidden one %v, %v", dirMode, hidden.Mode(), err)
+		}
+		spare, err := os.Stat(filepath.Join(d.HiddenDir(), directory.SpareName))
+		if err != nil || spare.Mode().Perm() != want {
+			t.Errorf("directory of mode %v: spare %v, %v, want %v", dirMode, spare.Mode(), err, want)
+		}
+	}
+}

@@ -73,13 +73,26 @@ func (a *Archiver) prepareSpare() {
 	if st, err := os.Stat(a.d.ArchivePath()); err == nil {
 		size = max(size, st.Size())
 	}
-	path := filepath.Join(a.d.HiddenDir(), directory.SpareName)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o640)
+	f, err := a.openSpare(filepath.Join(a.d.HiddenDir(), directory.SpareName), os.O_EXCL)
 	if err != nil {
 		return
 	}
 	_ = reserve(f, size)
 	_ = f.Close()
+}
+
+// openSpare opens or makes the spare. Who may read the directory may read the
+// archive, and its group may archive if it may write the directory; others get
+// no right to write, whatever the directory gives them.
+func (a *Archiver) openSpare(path string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(path, flags|os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(a.d.Path()); err == nil {
+		_ = f.Chmod(0o640 | info.Mode().Perm()&0o064) // refused if another user made it
+	}
+	return f, nil
 }
 
 // writeSpare fills the spare, making it if need be. Where there is no room to
@@ -90,7 +103,7 @@ func (a *Archiver) writeSpare(path string, b []byte) (err error) {
 			return err
 		}
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o640)
+	f, err := a.openSpare(path, 0)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,14 @@ func (a *Archiver) makeHidden() error {
 	if filepath.Dir(a.d.HiddenDir()) == filepath.Clean(a.d.Path()) {
 		mkdir = os.Mkdir // the directory itself is not ours to make, should it go now
 	}
-	if err := mkdir(a.d.HiddenDir(), info.Mode().Perm()); err != nil && !errors.Is(err, fs.ErrExist) {
+	if _, err := os.Lstat(a.d.HiddenDir()); err == nil {
+		return nil
+	}
+	err = mkdir(a.d.HiddenDir(), info.Mode().Perm())
+	if err == nil {
+		err = os.Chmod(a.d.HiddenDir(), info.Mode().Perm()) // whatever the umask
+	}
+	if err != nil {
 		return fmt.Errorf("make the archive's directory: %w", err)
 	}
 	return nil

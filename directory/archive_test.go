@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,14 +134,50 @@ func TestListingFailsAfterCommit(t *testing.T) {
 	wantTotal(t, d, 7)
 }
 
+// Property: some descriptors are left over for the rest of the process. Who can
+// open only a part of the files for the first time says so, rather than to show
+// the part as the whole; who has shown what it knows goes on with that.
+func TestFewDescriptors(t *testing.T) {
+	dir := t.TempDir()
+	for range 100 {
+		newWorker(t, dir, "a").count(1)
+	}
+	unlimit := limitDescriptors(t, 150)
+	defer unlimit()
+	known := follow(t, dir, directory.Options{})
+	_, err := known.Scan(context.Background())
+	if err != nil {
+		t.Fatalf("with enough: %v", err)
+	}
+	must(t, known.Close())
+	unlimit()
+	unlimit = limitDescriptors(t, 60)
+	unknown := follow(t, dir, directory.Options{})
+	_, err = unknown.Scan(context.Background())
+	f, spare := os.Open(os.DevNull)
+	unlimit()
+	if !errors.Is(err, unix.EMFILE) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("first scan: %v", err)
+	}
+	must(t, spare)
+	must(t, f.Close())
+	wantTotal(t, unknown, 100)
+}
+
 func exhaustDescriptors(t *testing.T) (restore func()) {
+	t.Helper()
+	return limitDescriptors(t, 0)
+}
+
+// limitDescriptors leaves so many more to this process than it has now.
+func limitDescriptors(t *testing.T, more uint64) (restore func()) {
 	t.Helper()
 	var old unix.Rlimit
 	must(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
 	few := old
 	f, err := os.Open("/dev/null") // takes the lowest number that is free
 	must(t, err)
-	few.Cur = uint64(f.Fd())
+	few.Cur = uint64(f.Fd()) + more
 	must(t, f.Close())
 	must(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &few))
 	return func() { must(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &old)) }

@@ -39,7 +39,10 @@ func readArchiveOnce(path string) (*aggregate.Archive, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxArchiveSize))
+	if st, err := f.Stat(); err != nil || st.Size() > maxArchiveSize {
+		return nil, fmt.Errorf("%s of more than %d bytes: %w", path, maxArchiveSize, errors.Join(err, mmapstore.ErrLimit))
+	}
+	b, err := io.ReadAll(f)
 	if err != nil {
 		return nil, fmt.Errorf("read the archive: %w", err)
 	}

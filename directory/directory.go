@@ -122,6 +122,7 @@ type View struct {
 
 	labels      []mmapstore.Label
 	archivePath string
+	exhausted   error // why a file could not be opened, if others may be no better off
 	onDisk      stamp // of the archive on disk, zero if there was none that can be read
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
@@ -70,6 +69,12 @@ func (d *Directory) scanOnce(ctx context.Context) (v *View, settled bool, err er
 		d.discard(l.found)
 		return nil, false, err
 	}
+	// With what was exposed before, a file that cannot be opened now costs no
+	// more than its news. With nothing, a part would pass for the whole.
+	if v.exhausted != nil && !d.scanned {
+		d.discard(l.found)
+		return nil, false, v.exhausted
+	}
 	if !v.ArchiveCurrent() {
 		d.discard(l.found)
 		return nil, false, nil
@@ -127,46 +132,6 @@ func (d *Directory) releaseNew(path string, f *tracked) {
 	if d.files[path] != f {
 		f.release()
 	}
-}
-
-// at is the file at path: the open one, if the name still leads to it.
-func (d *Directory) at(path string, v *View) *tracked {
-	known := d.files[path]
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil // went away since the listing
-	case err != nil && known != nil:
-		v.Problems = append(v.Problems, Problem{path, err})
-		return known // only ENOENT is absence
-	case known != nil && os.SameFile(info, known.info):
-		return known
-	}
-	f, err := d.open(path)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			v.Problems = append(v.Problems, Problem{path, err})
-			if mmapstore.Reason(err) == "io" {
-				v.Unopened++ // it may open next time, and be one that was absorbed
-			}
-		}
-		return nil
-	}
-	return f
-}
-
-func (d *Directory) open(path string) (*tracked, error) {
-	r, err := mmapstore.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := r.File().Stat()
-	if err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
-	f := &tracked{reader: r, info: info, path: path}
-	f.refs.Store(1)
-	return f, nil
 }
 
 // update probes and refreshes the files and lists them in the view.
