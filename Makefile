@@ -12,9 +12,15 @@ TEST_MODULES := $(dir $(wildcard testmodules/*/go.mod))
 .PHONY: all
 all: test lint
 
+# What --version and promfold_build_info tell.
+VERSION_PKG := github.com/prometheus/common/version
+LDFLAGS := -X $(VERSION_PKG).Version=$(shell git describe --tags --always --dirty 2>/dev/null) \
+  -X $(VERSION_PKG).Revision=$(shell git rev-parse HEAD 2>/dev/null) \
+  -X $(VERSION_PKG).Branch=$(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
+
 .PHONY: build
 build:
-	$(GO) build -o bin/promfold ./cmd/promfold
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/promfold ./cmd/promfold
 
 .PHONY: test
 test: ## every test that needs nothing but Go

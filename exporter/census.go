@@ -14,9 +14,7 @@ import (
 // The values of our labels, all of which are exposed from the start.
 var (
 	processStates = []string{"live", "dead", "unknown"}
-	errorReasons  = []string{
-		"version", "byteorder", "notregular", "truncated", "checksum", "malformed", "limit", "native", "io",
-	}
+	errorReasons  = mmapstore.Reasons()
 )
 
 func stateName(s mmapstore.State) string {

@@ -3,6 +3,7 @@ package mmapstore
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/promfold/promfold/internal/wire"
 )
@@ -55,27 +56,43 @@ func (e *CorruptError) Error() string {
 
 func (e *CorruptError) Unwrap() error { return e.Err }
 
-// Reason is a short, bounded word for the kind of an error, fit for a label
-// value of a metric: one of version, byteorder, notregular, truncated,
-// checksum, malformed, limit, native or io.
+// reasons are the kinds of error, with the words for them.
+var reasons = []struct {
+	err  error
+	word string
+}{
+	{ErrVersion, "version"},
+	{ErrByteOrder, "byteorder"},
+	{ErrNotRegular, "notregular"},
+	{ErrTruncated, "truncated"},
+	{ErrChecksum, "checksum"},
+	{ErrMalformed, "malformed"},
+	{ErrLimit, "limit"},
+	{ErrTooLarge, "limit"},
+	{ErrNotNative, "native"},
+}
+
+// reasonIO is the word for what the system refused.
+const reasonIO = "io"
+
+// Reason is a short word for the kind of an error, one of Reasons, fit for the
+// value of a label.
 func Reason(err error) string {
-	for _, r := range []struct {
-		err  error
-		word string
-	}{
-		{ErrVersion, "version"},
-		{ErrByteOrder, "byteorder"},
-		{ErrNotRegular, "notregular"},
-		{ErrTruncated, "truncated"},
-		{ErrChecksum, "checksum"},
-		{ErrMalformed, "malformed"},
-		{ErrLimit, "limit"},
-		{ErrTooLarge, "limit"},
-		{ErrNotNative, "native"},
-	} {
+	for _, r := range reasons {
 		if errors.Is(err, r.err) {
 			return r.word
 		}
 	}
-	return "io"
+	return reasonIO
+}
+
+// Reasons lists all words that Reason may return.
+func Reasons() []string {
+	words := []string{reasonIO}
+	for _, r := range reasons {
+		if !slices.Contains(words, r.word) {
+			words = append(words, r.word)
+		}
+	}
+	return words
 }
