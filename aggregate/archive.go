@@ -3,6 +3,7 @@ package aggregate
 import (
 	"crypto/rand"
 	"fmt"
+	"sync"
 
 	"github.com/promfold/promfold/mmapstore"
 )
@@ -28,6 +29,11 @@ type Archive struct {
 	Absorbed []Absorbed
 	// Horizon is the generation since which Absorbed is complete.
 	Horizon uint64
+
+	// ids is the set of Absorbed, made when it is first asked for: every scan
+	// asks.
+	idsOnce sync.Once
+	ids     map[mmapstore.ID]bool
 }
 
 // Absorbed is a file whose counts an archive holds.
@@ -46,20 +52,19 @@ func NewArchive() *Archive {
 const archiveSumWords = 2
 
 // Holds reports whether the archive holds the file's counts.
-func (a *Archive) Holds(id mmapstore.ID) bool {
-	for i := range a.Absorbed {
-		if a.Absorbed[i].ID == id {
-			return true
-		}
-	}
-	return false
+func (a *Archive) Holds(id mmapstore.ID) bool { return a.AbsorbedIDs()[id] }
+
+// AbsorbedIDs is the set of the files that the archive holds. It is shared, and
+// must not be changed.
+func (a *Archive) AbsorbedIDs() map[mmapstore.ID]bool {
+	a.idsOnce.Do(func() { a.ids = idSet(a.Absorbed) })
+	return a.ids
 }
 
-// AbsorbedIDs is the set of the files that the archive holds.
-func (a *Archive) AbsorbedIDs() map[mmapstore.ID]bool {
-	ids := make(map[mmapstore.ID]bool, len(a.Absorbed))
-	for i := range a.Absorbed {
-		ids[a.Absorbed[i].ID] = true
+func idSet(absorbed []Absorbed) map[mmapstore.ID]bool {
+	ids := make(map[mmapstore.ID]bool, len(absorbed))
+	for i := range absorbed {
+		ids[absorbed[i].ID] = true
 	}
 	return ids
 }

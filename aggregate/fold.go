@@ -267,7 +267,7 @@ func (f *folder) carryForgets() {
 			}
 		}
 	}
-	absorbed := f.next.AbsorbedIDs()
+	absorbed := idSet(f.next.Absorbed) // which is not final yet
 	for id, entries := range f.old.History.Forgotten {
 		// A file that we cannot see today may be back tomorrow.
 		if _, here := f.m.sources[id]; !here && !absorbed[id] && len(forgotten) < maxForgotten {

@@ -23,7 +23,9 @@ func (s *Store) Registerer() prometheus.Registerer { return registerer{s} }
 // Unregister takes a collector out of the store and marks its series deleted. It
 // reports whether an equal collector was there. A native metric or Vec counts on
 // in the memory of this process, and in the file again from when it is registered
-// again: what it counted meanwhile moves in.
+// again: what it counted meanwhile moves in. Do not register it in a registry that
+// was given to AddGatherer instead: the file has its counts already, and a
+// snapshot cannot know that.
 func (s *Store) Unregister(c prometheus.Collector) bool {
 	s.registering.Lock()
 	defer s.registering.Unlock()

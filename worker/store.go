@@ -188,7 +188,8 @@ func (s *Store) Flush() { s.upkeep.run() }
 // Close flushes, closes the file and waits for the store's goroutine. The
 // process counts as dead from here on, and what it counted is kept by the
 // archive. Metric calls afterwards are harmless: they count in the memory of
-// this process. Calls of Close after one that returned nil do nothing.
+// this process. Calls of Close after one that returned nil do nothing. It takes a
+// last snapshot, so it waits for collectors: one that never returns keeps it.
 func (s *Store) Close() error {
 	s.upkeep.stop()
 	s.Flush()
