@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/internal/sys"
 )
 
 // exchange gives the spare the archive's name, and the archive the spare's, in
@@ -18,10 +20,5 @@ func exchange(spare, archive string) error {
 }
 
 func reserve(f *os.File, size int64) error {
-	for {
-		err := unix.Fallocate(int(f.Fd()), 0, 0, size)
-		if !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
+	return sys.OnFD(f, func(fd uintptr) error { return unix.Fallocate(int(fd), 0, 0, size) })
 }

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/mmapstore"
@@ -34,13 +31,13 @@ func ReadArchive(path string) (*aggregate.Archive, error) {
 }
 
 func readArchiveOnce(path string) (*aggregate.Archive, error) {
-	f, err := openArchive(path)
+	f, size, err := mmapstore.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err != nil || st.Size() > maxArchiveSize {
-		return nil, fmt.Errorf("%s of more than %d bytes: %w", path, maxArchiveSize, errors.Join(err, mmapstore.ErrLimit))
+	if size > maxArchiveSize {
+		return nil, fmt.Errorf("%s of %d bytes: %w", path, size, mmapstore.ErrLimit)
 	}
 	b, err := io.ReadAll(f)
 	if err != nil {
@@ -51,21 +48,6 @@ func readArchiveOnce(path string) (*aggregate.Archive, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return a, nil
-}
-
-func openArchive(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ELOOP) {
-		return nil, fmt.Errorf("%s: %w", path, mmapstore.ErrNotRegular)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, mmapstore.ErrNotRegular)
-	}
-	return f, nil
 }
 
 // Damaged reports whether the error of ReadArchive means that the archive is
@@ -91,7 +73,7 @@ type stamp struct {
 // readStamp is the cheap look at an archive: its header. The zero stamp means
 // that there is none.
 func readStamp(path string) (stamp, error) {
-	f, err := openArchive(path)
+	f, _, err := mmapstore.OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return stamp{}, nil
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/internal/sys"
 )
 
 // Lock is an advisory lock on a directory itself. A lock file in it would be
@@ -46,12 +48,7 @@ func TryLockDir(path string, shared bool) (*Lock, error) {
 	if shared {
 		how = unix.LOCK_SH
 	}
-	for {
-		err = unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
+	err = sys.RetryEINTR(func() error { return unix.Flock(int(f.Fd()), how|unix.LOCK_NB) })
 	if err == nil {
 		return &Lock{f}, nil
 	}

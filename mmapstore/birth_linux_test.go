@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/internal/sys"
 )
 
 func init() { roles["births"] = manyBirths }
@@ -83,7 +85,7 @@ func stop(t *testing.T, c *child) bool {
 	const stopped = 5 // CLD_STOPPED of waitid(2)
 	for _, options := range []int{unix.WSTOPPED | unix.WEXITED | unix.WNOWAIT, unix.WSTOPPED} {
 		var info unix.Siginfo
-		err := retryEINTR(func() error {
+		err := sys.RetryEINTR(func() error {
 			return unix.Waitid(unix.P_PID, c.cmd.Process.Pid, &info, options, nil)
 		})
 		if err != nil {

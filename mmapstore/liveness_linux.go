@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/internal/sys"
 )
 
 // probeLease asks for a read lease, which the kernel refuses exactly while
@@ -21,7 +23,7 @@ import (
 func probeLease(s Suspect) State {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := onFD(s.File, func(fd uintptr) error {
+	err := sys.OnFD(s.File, func(fd uintptr) error {
 		_, _ = unix.FcntlInt(fd, unix.F_SETSIG, int(unix.SIGURG))
 		_, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_RDLCK)
 		if err == nil {

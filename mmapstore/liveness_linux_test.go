@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/internal/sys"
 )
 
 // held is a file that a child made and has open.
@@ -37,7 +39,7 @@ func assertVerdict(t *testing.T, what string, got Verdict, state State, method M
 // reaping it.
 func awaitChild(t *testing.T, c *child, options int) {
 	t.Helper()
-	err := retryEINTR(func() error {
+	err := sys.RetryEINTR(func() error {
 		return unix.Waitid(unix.P_PID, c.cmd.Process.Pid, nil, options|unix.WNOWAIT, nil)
 	})
 	if err != nil {
@@ -128,7 +130,7 @@ func TestLeaseFollowsForeignWriter(t *testing.T) {
 	if err := os.WriteFile(path, []byte("anything"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, _, err := openRegular(path)
+	f, _, err := OpenRegular(path)
 	if err != nil {
 		t.Fatal(err)
 	}

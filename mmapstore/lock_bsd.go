@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/internal/sys"
 )
 
 // The rule for macOS and the BSDs, which lack open-file-description locks,
@@ -17,7 +19,7 @@ import (
 // locked yet.
 
 func flock(f *os.File, how int) error {
-	return onFD(f, func(fd uintptr) error { return unix.Flock(int(fd), how) })
+	return sys.OnFD(f, func(fd uintptr) error { return unix.Flock(int(fd), how) })
 }
 
 func lockLife(f *os.File) (locked bool, err error) {

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/internal/sys"
 )
 
 // lockLife takes the write lock by which the kernel will answer for this
@@ -17,7 +19,7 @@ import (
 // locked is false, without an error, where the file system has no such locks.
 func lockLife(f *os.File) (locked bool, err error) {
 	lk := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
-	err = onFD(f, func(fd uintptr) error { return unix.FcntlFlock(fd, unix.F_OFD_SETLK, &lk) })
+	err = sys.OnFD(f, func(fd uintptr) error { return unix.FcntlFlock(fd, unix.F_OFD_SETLK, &lk) })
 	switch {
 	case err == nil:
 		return true, nil
@@ -31,7 +33,7 @@ func lockLife(f *os.File) (locked bool, err error) {
 // read-only descriptor will do.
 func lifeLockHeld(f *os.File) (bool, error) {
 	lk := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
-	err := onFD(f, func(fd uintptr) error { return unix.FcntlFlock(fd, unix.F_OFD_GETLK, &lk) })
+	err := sys.OnFD(f, func(fd uintptr) error { return unix.FcntlFlock(fd, unix.F_OFD_GETLK, &lk) })
 	if err != nil {
 		return false, fmt.Errorf("query the lock of %s: %w", f.Name(), err)
 	}

@@ -41,7 +41,7 @@ type Reader struct {
 // file system says. Damage of the header is a *CorruptError; what the file
 // system says is not, and may be different the next time.
 func Open(path string) (*Reader, error) {
-	f, size, err := openRegular(path)
+	f, size, err := OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
