@@ -29,9 +29,10 @@ type Conflict struct {
 	Kind   ConflictKind
 }
 
-func (m *Merger) conflicts() []Conflict {
+// conflicts lists what the groups, in order of names, disagree about.
+func conflicts(groups []*group) []Conflict {
 	var found []Conflict
-	for _, g := range m.sortedGroups() {
+	for _, g := range groups {
 		types, modes := false, false
 		for _, v := range g.variants {
 			types = types || v.typ != g.shown.typ
@@ -43,26 +44,14 @@ func (m *Merger) conflicts() []Conflict {
 		if modes {
 			found = append(found, Conflict{g.name, ModeConflict})
 		}
-		if slices.ContainsFunc(g.shown.order, func(s *series) bool { return s.ambiguous }) {
+		if g.shown.ambiguous {
 			found = append(found, Conflict{g.name, NameConflict})
 		}
-		if g.shown.mixedBounds() {
+		if g.shown.mixed {
 			found = append(found, Conflict{g.name, BoundsConflict})
 		}
 	}
 	return found
-}
-
-func (v *variant) mixedBounds() bool {
-	if v.typ != mmapstore.Histogram {
-		return false
-	}
-	for _, s := range v.order {
-		if s.mixed {
-			return true
-		}
-	}
-	return false
 }
 
 // sampleNames are the names of the samples of a family, as a scraper sees them
@@ -94,10 +83,11 @@ func ambiguous(labels mmapstore.Labels) bool {
 	return false
 }
 
-// clashes finds the families that are left out because a younger one, which is
-// shown, has samples of the same name, and notes them as conflicts.
-func (m *Merger) clashes(r *Result) map[*group]bool {
-	byAge := slices.DeleteFunc(m.sortedGroups(), func(g *group) bool { return len(g.shown.order) == 0 })
+// clashes finds the groups, of those in order of names, that are left out because
+// a younger one, which is shown, has samples of the same name, and notes them as
+// conflicts.
+func clashes(groups []*group, r *Result) map[*group]bool {
+	byAge := slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return len(g.shown.order) == 0 })
 	slices.SortStableFunc(byAge, func(a, b *group) int { return cmp.Compare(b.shown.newest, a.shown.newest) })
 	taken := make(map[string]bool)
 	out := make(map[*group]bool)

@@ -30,6 +30,8 @@ type variant struct {
 	series map[mmapstore.Labels]*series
 	order  []*series // of series, sorted when sorted is set
 	sorted bool
+	// mixed and ambiguous: some series is, as of the last sweep.
+	mixed, ambiguous bool
 }
 
 // pick chooses the variant that is shown: the newest, ties by the text of type
@@ -79,8 +81,11 @@ func (v *variant) at(labels mmapstore.Labels) *series {
 // sweep drops the series to which no source contributed in this merge, and puts
 // the rest in order.
 func (v *variant) sweep(stamp uint64) {
+	v.mixed, v.ambiguous = false, false
 	v.order = slices.DeleteFunc(v.order, func(s *series) bool {
 		if s.stamp == stamp {
+			v.mixed = v.mixed || s.mixed
+			v.ambiguous = v.ambiguous || s.ambiguous
 			return false
 		}
 		delete(v.series, s.labels)

@@ -106,21 +106,28 @@ func (f *folder) shareLives() {
 		if len(g.variants) < 2 {
 			continue
 		}
-		shared := make(map[mmapstore.Type]map[mmapstore.Labels]*life)
-		for _, share := range []func(from, into *life){(*life).share, func(s, all *life) { all.share(s) }} {
-			for _, v := range g.variants {
-				if shared[v.typ] == nil {
-					shared[v.typ] = make(map[mmapstore.Labels]*life)
+		shared := make(map[sameSeries]*life)
+		for _, v := range g.variants {
+			for _, s := range v.order {
+				key := sameSeries{v.typ, s.labels}
+				if shared[key] == nil {
+					shared[key] = &life{}
 				}
-				for _, s := range v.order {
-					if shared[v.typ][s.labels] == nil {
-						shared[v.typ][s.labels] = &life{}
-					}
-					share(&s.life, shared[v.typ][s.labels])
-				}
+				s.life.share(shared[key])
+			}
+		}
+		for _, v := range g.variants {
+			for _, s := range v.order {
+				shared[sameSeries{v.typ, s.labels}].share(&s.life)
 			}
 		}
 	}
+}
+
+// sameSeries is what a series of one name has in common in all modes.
+type sameSeries struct {
+	typ    mmapstore.Type
+	labels mmapstore.Labels
 }
 
 // findExcess chooses the per-process gauges for which there is no room: those

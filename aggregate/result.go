@@ -24,9 +24,10 @@ type Result struct {
 }
 
 func (m *Merger) result() *Result {
-	r := &Result{Invalid: m.invalid, Conflicts: m.conflicts()}
-	clashing := m.clashes(r)
-	for _, g := range m.sortedGroups() {
+	groups := m.sortedGroups()
+	r := &Result{Invalid: m.invalid, Conflicts: conflicts(groups)}
+	clashing := clashes(groups, r)
+	for _, g := range groups {
 		if clashing[g] {
 			continue
 		}

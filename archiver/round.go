@@ -98,10 +98,11 @@ func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
 	sources, absorb, unread := a.chooseDead(v)
 	// An archive that others removed or damaged is written again from memory.
 	lost := !v.ArchiveOnDisk && v.Archive.Generation > 0
-	if len(absorb) == 0 && !lost && !a.mayForget(v) {
+	options := a.foldOptions(v)
+	if len(absorb) == 0 && !lost && !mayForget(v, options) {
 		return unread
 	}
-	next, changed, err := aggregate.Fold(v.Archive, sources, absorb, a.foldOptions(v))
+	next, changed, err := aggregate.Fold(v.Archive, sources, absorb, options)
 	if err != nil {
 		return fmt.Errorf("fold: %w", err)
 	}
@@ -155,8 +156,8 @@ func (a *Archiver) chooseDead(v *directory.View) (sources []aggregate.Source, ab
 
 // mayForget reports whether a fold could change the archive without a death:
 // series were deleted, gauges or ids may have outlived their time.
-func (a *Archiver) mayForget(v *directory.View) bool {
-	if v.Archive.Expires(a.foldOptions(v)) {
+func mayForget(v *directory.View, o aggregate.FoldOptions) bool {
+	if v.Archive.Expires(o) {
 		return true
 	}
 	for _, f := range v.Files {
