@@ -113,6 +113,12 @@ type Family struct {
 	Type   Type
 	Mode   Mode
 	Bounds []float64 // finite upper bounds of a histogram, ascending; +Inf is implied
+	// Spelled is the text of each bound in the label le, as the source has it;
+	// nil where the text format's own spelling does. Native files have none.
+	Spelled []string
+	// Partial: the source tells only the bounds below which something was
+	// observed; the family may have more.
+	Partial bool
 }
 
 // Series is one label set of a family, and where its values are.
@@ -132,7 +138,9 @@ type Tombstone struct {
 }
 
 // Schema is what a source holds, apart from the values. It is append-only:
-// entries, once seen, never change, so that a merge compiles each once.
+// entries, once seen, never change, so that a merge compiles each once. A source
+// that must lay out its series anew, because a histogram got another bucket,
+// say, gives the new schema another Version.
 //
 // The values of a source are a vector of Words 64-bit words. A series' words
 // begin at Series.Word, in this order:
@@ -153,6 +161,8 @@ type Schema struct {
 	// SumWords is 1 in files of processes. An archive has 2: the high and the
 	// low part of an unrounded sum.
 	SumWords int
+	// Version tells layouts of one source apart.
+	Version uint64
 }
 
 // WordCount is the number of words that a series of the family has in a vector
