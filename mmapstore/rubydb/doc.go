@@ -1,0 +1,2 @@
+// Package rubydb reads the .bin files of client_ruby's DirectFileStore.
+package rubydb
