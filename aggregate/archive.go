@@ -41,6 +41,13 @@ type Absorbed struct {
 	ID         mmapstore.ID
 	Generation uint64 // of the archive that took it in
 	At         int64  // when, Unix nanoseconds
+	Inode      Inode  // of the file
+}
+
+// Inode is where a file's bytes are, for files without an ID of their own. The
+// zero value means that it is not known.
+type Inode struct {
+	Dev, Ino uint64
 }
 
 // NewArchive is the archive of a directory where nobody has died yet.

@@ -27,6 +27,13 @@ const (
 	ArchiveHeaderSize = 64
 )
 
+// Flags of a family.
+const (
+	flagPartial = 1 << 0 // the source told only some of the bounds
+	flagSpelled = 1 << 1 // the text of each bound follows the bounds
+	knownFlags  = flagPartial | flagSpelled
+)
+
 // ErrChecksum and the like come from mmapstore: an archive is damaged
 // (ErrChecksum, ErrTruncated, ErrNotNative) or too new (ErrVersion). Only the
 // former may be set aside.
@@ -71,21 +78,39 @@ func (a *Archive) appendPayload(b []byte) []byte {
 		b = append(b, e.ID[:]...)
 		b = o.AppendUint64(b, e.Generation)
 		b = o.AppendUint64(b, uint64(e.At))
+		b = o.AppendUint64(b, e.Inode.Dev)
+		b = o.AppendUint64(b, e.Inode.Ino)
 	}
 	return appendForgotten(b, a.History.Forgotten)
 }
 
 func appendFamily(b []byte, f *mmapstore.Family, newest int64) []byte {
 	o := binary.NativeEndian
-	b = append(b, byte(f.Type), byte(f.Mode))
-	b = o.AppendUint64(b, uint64(newest))
-	for _, s := range []string{f.Name, f.Help, f.Unit} {
-		b = o.AppendUint16(b, uint16(len(s)))
-		b = append(b, s...)
+	flags := byte(0)
+	if f.Partial {
+		flags |= flagPartial
 	}
+	spelled := len(f.Spelled) > 0 && len(f.Spelled) == len(f.Bounds)
+	if spelled {
+		flags |= flagSpelled
+	}
+	b = append(b, byte(f.Type), byte(f.Mode), flags)
+	b = o.AppendUint64(b, uint64(newest))
+	b = appendStrings(b, f.Name, f.Help, f.Unit)
 	b = o.AppendUint32(b, uint32(len(f.Bounds)))
 	for _, bound := range f.Bounds {
 		b = o.AppendUint64(b, math.Float64bits(bound))
+	}
+	if spelled {
+		b = appendStrings(b, f.Spelled...)
+	}
+	return b
+}
+
+func appendStrings(b []byte, all ...string) []byte {
+	for _, s := range all {
+		b = binary.NativeEndian.AppendUint16(b, uint16(len(s)))
+		b = append(b, s...)
 	}
 	return b
 }
@@ -187,6 +212,7 @@ func (a *Archive) decodePayload(d *wire.Decoder) error {
 		var e Absorbed
 		copy(e.ID[:], d.Bytes(len(e.ID)))
 		e.Generation, e.At = d.U64(), int64(d.U64())
+		e.Inode = Inode{Dev: d.U64(), Ino: d.U64()}
 		if d.Err != nil {
 			return d.Err
 		}
@@ -201,6 +227,8 @@ func (a *Archive) decodePayload(d *wire.Decoder) error {
 
 func (a *Archive) decodeFamily(d *wire.Decoder) error {
 	f := mmapstore.Family{Type: mmapstore.Type(d.U8()), Mode: mmapstore.Mode(d.U8())}
+	flags := d.U8()
+	f.Partial = flags&flagPartial != 0
 	newest := int64(d.U64())
 	f.Name, f.Help, f.Unit = d.Str(), d.Str(), d.Str()
 	for range d.U32() {
@@ -208,8 +236,17 @@ func (a *Archive) decodeFamily(d *wire.Decoder) error {
 			break
 		}
 	}
-	if d.Err != nil {
+	if flags&flagSpelled != 0 && d.Err == nil {
+		f.Spelled = make([]string, len(f.Bounds))
+		for i := range f.Spelled {
+			f.Spelled[i] = d.Str()
+		}
+	}
+	switch {
+	case d.Err != nil:
 		return d.Err
+	case flags&^knownFlags != 0, flags&flagSpelled != 0 && len(f.Bounds) == 0, !spellingsValid(&f):
+		return mmapstore.ErrMalformed
 	}
 	a.Schema.Families = append(a.Schema.Families, f)
 	a.History.Families = append(a.History.Families, newest)

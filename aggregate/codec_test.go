@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"slices"
 	"testing"
@@ -21,7 +22,14 @@ func richArchive(t testing.TB) *aggregate.Archive {
 	dead.add(mmapstore.Family{Name: "s", Type: mmapstore.Summary, Help: "ä", Unit: "bytes"}, "a=1,b=2", float(1), 2)
 	gone := live.add(mmapstore.Family{Name: "gone", Type: mmapstore.Counter}, "", 9)
 	live.remove(gone, 5)
-	return archived(t, aggregate.NewArchive(), []*fake{dead, live}, aggregate.FoldOptions{}, dead)
+	a := archived(t, aggregate.NewArchive(), []*fake{dead, live}, aggregate.FoldOptions{}, dead)
+	for i := range a.Schema.Families {
+		if f := &a.Schema.Families[i]; len(f.Bounds) > 0 {
+			f.Spelled, f.Partial = []string{"1.0", "2e0"}, true
+		}
+	}
+	a.Absorbed[0].Inode = aggregate.Inode{Dev: 1 << 40, Ino: 7}
+	return a
 }
 
 // Property: what is encoded comes back whole, and no cut of it does.
@@ -38,9 +46,28 @@ func TestArchiveRoundTrip(t *testing.T) {
 	if !bytes.Equal(again.Encode(), b) {
 		t.Error("decoded and encoded again, it is another")
 	}
+	if !reflect.DeepEqual(again.Schema, a.Schema) || !reflect.DeepEqual(again.Absorbed, a.Absorbed) {
+		t.Errorf("decoded %+v, %+v\nof %+v, %+v", again.Schema, again.Absorbed, a.Schema, a.Absorbed)
+	}
 	for n := range b {
 		if _, err := aggregate.DecodeArchive(b[:n]); err == nil {
 			t.Fatalf("%d of %d bytes pass", n, len(b))
+		}
+	}
+}
+
+// An archive with a text that is none of its bound is refused: readers put these
+// texts into the exposition as they are.
+func TestArchiveSpellings(t *testing.T) {
+	for _, text := range []string{"", "2", "1\"", "NaN", "x", " 1"} {
+		a := richArchive(t)
+		for i := range a.Schema.Families {
+			if f := &a.Schema.Families[i]; len(f.Bounds) > 0 {
+				f.Spelled[0] = text
+			}
+		}
+		if _, err := aggregate.DecodeArchive(a.Encode()); !errors.Is(err, mmapstore.ErrMalformed) {
+			t.Errorf("%q for 1: %v", text, err)
 		}
 	}
 }

@@ -91,7 +91,7 @@ func newFolder(old *Archive, absorb map[mmapstore.ID]bool, o FoldOptions) *folde
 	next.Absorbed = slices.Clone(old.Absorbed)
 	f := &folder{o: o, now: o.Now().UnixNano(), old: old, next: next, m: m}
 	for id := range absorb {
-		next.Absorbed = append(next.Absorbed, Absorbed{id, next.Generation, f.now})
+		next.Absorbed = append(next.Absorbed, Absorbed{ID: id, Generation: next.Generation, At: f.now})
 	}
 	slices.SortFunc(next.Absorbed, func(a, b Absorbed) int { // absorb is a map: order it
 		return cmp.Or(cmp.Compare(a.Generation, b.Generation), slices.Compare(a.ID[:], b.ID[:]))
