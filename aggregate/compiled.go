@@ -34,6 +34,16 @@ type lifeOf struct {
 
 func (l *lifeOf) isDeleted() bool { return l.generation%2 == 1 }
 
+// take brings the schema up to date. It reports whether the source laid out its
+// series anew, so that nothing which was known of them holds.
+func (c *compiled) take(schema mmapstore.Schema) (anew bool) {
+	if anew = schema.Version != c.schema.Version; anew {
+		c.families, c.groups, c.targets, c.words, c.lives, c.loaded = nil, nil, nil, nil, nil, false
+	}
+	c.schema = schema
+	return anew
+}
+
 // resolve finds the families of the source that are new since the last merge.
 // It reports whether there were any.
 func (m *Merger) resolve(c *compiled) bool {
@@ -49,6 +59,7 @@ func (m *Merger) resolve(c *compiled) bool {
 		if !m.folding || m.folds[c.meta.ID] {
 			v.describe(f, c.born(i))
 		}
+		v.spelling.vote(f) // also where m folds others: their bounds are in the archive's union
 		c.families, c.groups = append(c.families, v), append(c.groups, g)
 	}
 	return known < len(c.schema.Families)
@@ -94,7 +105,7 @@ func (m *Merger) target(c *compiled, from *mmapstore.Series) target {
 	}
 	s := v.at(labels)
 	if v.typ == mmapstore.Histogram {
-		s.widen(c.schema.Families[from.Family].Bounds)
+		s.widen(&c.schema.Families[from.Family])
 	}
 	return target{series: s}
 }

@@ -30,6 +30,11 @@ type variant struct {
 	series map[mmapstore.Labels]*series
 	order  []*series // of series, sorted when sorted is set
 	sorted bool
+	// observed is the union of the bounds of sources that know only a part of
+	// theirs, nil if there are none. It only grows.
+	observed []float64
+	// spelling is how the sources write the bounds of buckets.
+	spelling spelling
 	// mixed and ambiguous: some series is, as of the last sweep.
 	mixed, ambiguous bool
 }

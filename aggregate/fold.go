@@ -185,7 +185,8 @@ func (f *folder) foldVariant(v *variant) {
 
 func (f *folder) addFamily(v *variant, bounds []float64) {
 	f.next.Schema.Families = append(f.next.Schema.Families, mmapstore.Family{
-		Name: v.name, Help: v.help, Unit: v.unit, Type: v.typ, Mode: v.mode, Bounds: bounds,
+		Spelled: v.spelling.of(bounds),
+		Name:    v.name, Help: v.help, Unit: v.unit, Type: v.typ, Mode: v.mode, Bounds: bounds, Partial: v.observed != nil,
 	})
 }
 

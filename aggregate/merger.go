@@ -95,6 +95,7 @@ type part struct {
 func (m *Merger) compile(sources []Source) []part {
 	taking := make([]part, 0, len(sources))
 	stale := false // some group's births must be looked at again
+	gone := false  // some source left, or laid out its series anew
 	for _, src := range sources {
 		meta := src.Meta()
 		c, ok := m.sources[meta.ID]
@@ -107,11 +108,12 @@ func (m *Merger) compile(sources []Source) []part {
 		if ok && c.meta.dead() != meta.dead() {
 			c.targets = c.targets[:0]
 		}
-		c.meta, c.stamp, c.schema = meta, m.merge, src.Schema()
+		c.meta, c.stamp = meta, m.merge
+		gone = c.take(src.Schema()) || gone
 		stale = m.resolve(c) || stale
 		taking = append(taking, part{src, c})
 	}
-	gone := m.dropSources()
+	gone = m.dropSources() || gone
 	if gone {
 		m.recountBirths()
 	}
@@ -121,7 +123,26 @@ func (m *Merger) compile(sources []Source) []part {
 	for _, t := range taking {
 		m.retarget(t.c)
 	}
+	m.completeBounds()
 	return taking
+}
+
+// completeBounds gives every histogram of a family the buckets that its sources
+// have observed so far in any of its series: sums over series need them all.
+func (m *Merger) completeBounds() {
+	for _, g := range m.groups {
+		for _, v := range g.variants {
+			if v.observed == nil {
+				continue
+			}
+			for _, s := range v.order {
+				if s.observed != len(v.observed) {
+					s.observed = len(v.observed)
+					s.extend(v.observed)
+				}
+			}
+		}
+	}
 }
 
 func (m *Merger) group(name string) *group {
@@ -149,12 +170,14 @@ func (m *Merger) recountBirths() {
 	for _, g := range m.groups {
 		for _, v := range g.variants {
 			v.newest, v.help, v.unit = unborn, "", ""
+			v.spelling = spelling{}
 		}
 	}
 	for _, c := range m.sources {
 		for i, v := range c.families {
 			if v != nil {
 				v.describe(&c.schema.Families[i], c.born(i))
+				v.spelling.vote(&c.schema.Families[i])
 			}
 		}
 	}

@@ -14,6 +14,10 @@ type Result struct {
 	// Families, sorted by name, their metrics sorted by labels. They belong to
 	// the caller.
 	Families []*dto.MetricFamily
+	// Spelling is, by name of the family, how the sources write those bounds of
+	// buckets that the text format would write otherwise. It is shared between
+	// results and must not be changed; nil if there is none.
+	Spelling map[string]map[float64]string
 	// Series is the number of metrics in Families.
 	Series int
 	// Conflicts names the families about which sources disagree.
@@ -34,9 +38,21 @@ func (m *Merger) result() *Result {
 		if f := m.exposeFamily(g.shown); f != nil {
 			r.Families = append(r.Families, f)
 			r.Series += len(f.Metric)
+			r.spell(g.shown)
 		}
 	}
 	return r
+}
+
+func (r *Result) spell(v *variant) {
+	texts := v.spelling.differing()
+	if texts == nil {
+		return
+	}
+	if r.Spelling == nil {
+		r.Spelling = make(map[string]map[float64]string)
+	}
+	r.Spelling[v.name] = texts
 }
 
 // exposeFamily is nil for a family without a series to show.

@@ -27,6 +27,10 @@ type series struct {
 	// with it, so that compiled bucket indexes are made anew.
 	bounds  []float64
 	version int
+	// whole: some contributor told all of its bounds. observed is how many of
+	// those in family.observed are among bounds.
+	whole    bool
+	observed int
 	// shown is the highest that was ever exposed: see guard.
 	shown shown
 	// mixed: contributors have different bounds.
@@ -96,22 +100,38 @@ func (l *life) hidden() bool {
 	return l.deleted > 0 && !l.live && l.newest <= l.deleted
 }
 
-// widen makes room for a contributor's bounds.
-func (s *series) widen(bounds []float64) {
-	if s.buckets != nil && slices.Equal(s.bounds, bounds) {
+// widen makes room for the bounds of a contributor's family. To know only a part
+// of the bounds is no disagreement.
+func (s *series) widen(f *mmapstore.Family) {
+	if f.Partial {
+		s.family.observed = union(s.family.observed, f.Bounds)
+	} else {
+		s.mixed = s.mixed || s.whole && !slices.Equal(s.bounds, f.Bounds)
+		s.whole = true
+	}
+	s.extend(f.Bounds)
+}
+
+// extend adds buckets, as long as there are not too many.
+func (s *series) extend(bounds []float64) {
+	all := union(s.bounds, bounds)
+	if s.buckets != nil && (len(all) == len(s.bounds) || len(all) > mmapstore.MaxBounds) {
 		return
 	}
-	s.mixed = s.buckets != nil
-	union := append(slices.Clone(s.bounds), bounds...)
-	slices.Sort(union)
-	union = slices.Compact(union)
-	if s.buckets != nil && (len(union) == len(s.bounds) || len(union) > mmapstore.MaxBounds) {
-		return
-	}
-	s.bounds = union
-	s.buckets = make([]uint64, len(union)+1)
+	s.bounds = all
+	s.buckets = make([]uint64, len(all)+1)
 	s.version++
 	s.shown.buckets = nil // the guard begins anew with the new buckets
+}
+
+// union is the bounds of a and b in ascending order, a itself if b adds nothing.
+func union(a, b []float64) []float64 {
+	if a != nil && slices.Equal(a, b) {
+		return a
+	}
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // bucketIndexes says where a contributor's buckets go, nil if just where they
