@@ -49,7 +49,7 @@ const maxKeptIDs = 1 << 16
 // the successor says nothing new.
 func Fold(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o FoldOptions) (next *Archive, changed bool, err error) {
 	o.setDefaults()
-	f := newFolder(old, absorb, o)
+	f := newFolder(old, sources, absorb, o)
 	f.m.accumulate(append(slices.Clone(sources), old.Source("archive", nil)))
 	for id, err := range f.m.failed {
 		if f.m.folds[id] {
@@ -79,23 +79,20 @@ type folder struct {
 	dropped, forgot bool
 }
 
-func newFolder(old *Archive, absorb map[mmapstore.ID]bool, o FoldOptions) *folder {
+func newFolder(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o FoldOptions) *folder {
 	m := NewMerger(o.Now)
 	m.folding = true
 	m.folds = map[mmapstore.ID]bool{old.ID: true}
-	for id := range absorb {
-		m.folds[id] = true
-	}
 	next := NewArchive()
 	next.ID, next.Generation, next.Horizon = newID(), old.Generation+1, old.Horizon
 	next.Absorbed = slices.Clone(old.Absorbed)
 	f := &folder{o: o, now: o.Now().UnixNano(), old: old, next: next, m: m}
-	for id := range absorb {
-		next.Absorbed = append(next.Absorbed, Absorbed{ID: id, Generation: next.Generation, At: f.now})
+	for _, src := range sources {
+		if meta := src.Meta(); absorb[meta.ID] && !m.folds[meta.ID] {
+			m.folds[meta.ID] = true
+			next.Absorbed = append(next.Absorbed, Absorbed{meta.ID, next.Generation, f.now, meta.Inode})
+		}
 	}
-	slices.SortFunc(next.Absorbed, func(a, b Absorbed) int { // absorb is a map: order it
-		return cmp.Or(cmp.Compare(a.Generation, b.Generation), slices.Compare(a.ID[:], b.ID[:]))
-	})
 	return f
 }
 
@@ -185,8 +182,8 @@ func (f *folder) foldVariant(v *variant) {
 
 func (f *folder) addFamily(v *variant, bounds []float64) {
 	f.next.Schema.Families = append(f.next.Schema.Families, mmapstore.Family{
-		Spelled: v.spelling.of(bounds),
-		Name:    v.name, Help: v.help, Unit: v.unit, Type: v.typ, Mode: v.mode, Bounds: bounds, Partial: v.observed != nil,
+		Name: v.name, Help: v.help, Unit: v.unit, Type: v.typ, Mode: v.mode,
+		Bounds: bounds, Spelled: v.spelling.of(bounds), Partial: v.observed != nil,
 	})
 }
 

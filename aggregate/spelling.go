@@ -1,7 +1,6 @@
 package aggregate
 
 import (
-	"math"
 	"strconv"
 
 	"github.com/promfold/promfold/mmapstore"
@@ -92,7 +91,7 @@ func canonical(number float64) string {
 // escaping anywhere.
 func spells(text string, number float64) bool {
 	v, err := strconv.ParseFloat(text, 64)
-	return err == nil && !math.IsInf(v, 0) && v == number
+	return err == nil && v == number
 }
 
 func spellingsValid(f *mmapstore.Family) bool {
