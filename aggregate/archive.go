@@ -34,6 +34,9 @@ type Archive struct {
 	// asks.
 	idsOnce sync.Once
 	ids     map[mmapstore.ID]bool
+	// inodes is the newest generation that took in each inode, made likewise.
+	inodesOnce sync.Once
+	inodes     map[Inode]uint64
 }
 
 // Absorbed is a file whose counts an archive holds.
@@ -66,6 +69,21 @@ func (a *Archive) Holds(id mmapstore.ID) bool { return a.AbsorbedIDs()[id] }
 func (a *Archive) AbsorbedIDs() map[mmapstore.ID]bool {
 	a.idsOnce.Do(func() { a.ids = idSet(a.Absorbed) })
 	return a.ids
+}
+
+// TookIn reports whether a file with the inode was taken in after the generation
+// since. Inode numbers are used again: the answer is about the file that had the
+// inode at that generation only to who has kept it open since then.
+func (a *Archive) TookIn(in Inode, since uint64) bool {
+	a.inodesOnce.Do(func() {
+		a.inodes = make(map[Inode]uint64)
+		for i := range a.Absorbed {
+			e := &a.Absorbed[i]
+			a.inodes[e.Inode] = max(a.inodes[e.Inode], e.Generation)
+		}
+		delete(a.inodes, Inode{})
+	})
+	return a.inodes[in] > since
 }
 
 func idSet(absorbed []Absorbed) map[mmapstore.ID]bool {

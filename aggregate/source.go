@@ -33,6 +33,9 @@ type Meta struct {
 	State mmapstore.State
 	// Labels are added to every series of the source.
 	Labels []mmapstore.Label
+	// Inode is the file's, where ID is not written in it, so that others who
+	// have it open can tell that it was absorbed.
+	Inode Inode
 }
 
 func (m *Meta) dead() bool { return m.State == mmapstore.Dead }
