@@ -28,7 +28,7 @@ func (a *Archiver) commit(v *directory.View, next *aggregate.Archive) error {
 		return err
 	}
 	defer lock.Unlock()
-	if !v.ArchiveCurrent() {
+	if !v.Current() {
 		return errors.New("another archiver has committed")
 	}
 	spare := filepath.Join(a.d.HiddenDir(), directory.SpareName)

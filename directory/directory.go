@@ -3,7 +3,6 @@
 package directory
 
 import (
-	"bytes"
 	"cmp"
 	"sync"
 
@@ -20,6 +19,12 @@ type Options struct {
 	// Identities is shared by directories that are merged with each other.
 	// Default: one of its own.
 	Identities *Identities
+	// SamePIDNamespace says that pids in the names of stock clients' files are of
+	// our own pid namespace, so that a pid which does not exist is a sign of death.
+	SamePIDNamespace bool
+	// Overrides is what is known better than stock clients' files tell it. See
+	// SetOverrides.
+	Overrides mmapstore.Overrides
 	// Archiving says that this process archives the directory as well. Files
 	// that others unlink are then kept until they are folded.
 	Archiving bool
@@ -40,6 +45,11 @@ type Directory struct {
 	archive *aggregate.Archive        // the last good one
 	stamp   stamp                     // of the last good one
 	scanned bool                      // at least one scan came to something
+	owners  map[mmapstore.ID]bool     // who has an identity
+
+	// overridesMu guards o.Overrides, which may change during a scan. It is taken
+	// after mu.
+	overridesMu sync.Mutex
 }
 
 // New makes a Directory of the path. Nothing is opened before the first Scan.
@@ -65,20 +75,30 @@ func (d *Directory) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, f := range d.files {
-		d.drop(f)
+		f.release()
 	}
 	for _, f := range d.orphans {
-		d.drop(f)
+		f.release()
 	}
 	clear(d.files)
 	clear(d.orphans)
+	d.releaseOwners(nil)
+	d.owners = nil
 	return nil
 }
 
-// drop lets go of a file that takes part no more.
-func (d *Directory) drop(f *tracked) {
-	d.o.Identities.Release(f.id())
-	f.release()
+// SetOverrides changes what is known better than stock clients' files tell it,
+// from the next scan on.
+func (d *Directory) SetOverrides(o mmapstore.Overrides) {
+	d.overridesMu.Lock()
+	defer d.overridesMu.Unlock()
+	d.o.Overrides = o
+}
+
+func (d *Directory) overrides() mmapstore.Overrides {
+	d.overridesMu.Lock()
+	defer d.overridesMu.Unlock()
+	return d.o.Overrides
 }
 
 // Problem is a file that could not be used, or not in full.
@@ -96,15 +116,36 @@ type AbsorbedFile struct {
 	ID   mmapstore.ID
 }
 
+// Edition is an archive, and which file on disk it was read from.
+type Edition struct {
+	// Archive is never nil.
+	Archive *aggregate.Archive
+
+	path   string
+	onDisk stamp // zero if there was none that can be read
+}
+
+// Current reports whether the archive on disk is still the one of the edition.
+func (e Edition) Current() bool {
+	now, _ := readStamp(e.path) // one that cannot be read is nobody's new one
+	return now == e.onDisk
+}
+
+// Next is the edition of the archive that was just put in the place of this one.
+func (e Edition) Next(a *aggregate.Archive) Edition {
+	return Edition{Archive: a, path: e.path, onDisk: stamp{a.Generation, a.ID}}
+}
+
 // View is what one scan found: sources that count everything exactly once. It
 // keeps their files open until Close.
 type View struct {
+	Edition
 	// Missing: the directory does not exist (yet).
 	Missing bool
-	// Files are the processes, in order of birth.
+	// Foreign: an archiver of another program is at work in the directory.
+	Foreign bool
+	// Files are the files of processes, in order of birth.
 	Files []*File
-	// Archive is never nil.
-	Archive *aggregate.Archive
 	// ArchiveErr is why the archive on disk could not be read. Archive is then
 	// the last good one.
 	ArchiveErr error
@@ -120,17 +161,10 @@ type View struct {
 	// Problems are the files that could not be used, or not in full.
 	Problems []Problem
 
-	labels      []mmapstore.Label
-	archivePath string
-	exhausted   error // why a file could not be opened, if others may be no better off
-	onDisk      stamp // of the archive on disk, zero if there was none that can be read
-}
-
-// ArchiveCurrent reports whether the archive on disk is still the one that the
-// scan met.
-func (v *View) ArchiveCurrent() bool {
-	now, _ := readStamp(v.archivePath) // one that cannot be read is nobody's new one
-	return now == v.onDisk
+	labels     []mmapstore.Label
+	nativeOnly bool
+	foreign    *Lock // keeps the other archiver out; nil if there is none
+	exhausted  error // why a file could not be opened, if others may be no better off
 }
 
 // Sources is what a merge takes: the processes and the archive.
@@ -139,7 +173,7 @@ func (v *View) Sources() []aggregate.Source {
 	for _, f := range v.Files {
 		sources = append(sources, f)
 	}
-	return append(sources, v.Archive.Source(v.archivePath, v.labels))
+	return append(sources, v.Archive.Source(v.path, v.labels))
 }
 
 // Close lets go of the files of the view.
@@ -148,9 +182,12 @@ func (v *View) Close() {
 		f.file.release()
 	}
 	v.Files = nil
+	if v.foreign != nil {
+		v.foreign.Unlock()
+		v.foreign = nil
+	}
 }
 
-func byBirth(a, b *tracked) int {
-	ha, hb := a.reader.Header(), b.reader.Header()
-	return cmp.Or(ha.Created.Compare(hb.Created), bytes.Compare(ha.ID[:], hb.ID[:]))
+func byBirth(a, b *File) int {
+	return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.Path(), b.Path()))
 }

@@ -5,6 +5,7 @@ package directory
 import (
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/mmapstore"
@@ -13,24 +14,47 @@ import (
 // tracked is the open file of a process, from the scan that finds it to the last
 // view that shows it.
 type tracked struct {
-	reader *mmapstore.Reader
-	info   os.FileInfo // of the descriptor: tells which file it is
-	path   string
-	// refs counts the Directory and the views that use the reader; the last
+	process
+	stock *stockFile  // the process, if it is one of a stock client; nil otherwise
+	info  os.FileInfo // of the descriptor: tells which file it is
+	path  string
+	// refs counts the Directory and the views that use the file; the last
 	// closes it.
 	refs atomic.Int32
 
 	// The rest is guarded by Directory.mu.
 	verdict mmapstore.Verdict
-	seen    uint64 // generation of the archive when the file was last listed
-	orphan  bool   // others removed the name; the open descriptor is all there is
+	probed  time.Time // when the verdict was given
+	seen    uint64    // generation of the archive when the file was last listed
+	orphan  bool      // others removed the name; the open descriptor is all there is
 }
-
-func (f *tracked) id() mmapstore.ID { return f.reader.Header().ID }
 
 func (f *tracked) release() {
 	if f.refs.Add(-1) == 0 {
-		_ = f.reader.Close() // read only: nothing can be lost
+		_ = f.Close() // read only: nothing can be lost
+	}
+}
+
+// update probes the writer, if it is time, and then reads what it appended: in
+// this order, so that nothing written before a death is missed. It returns what
+// is damaged.
+func (f *tracked) update(now time.Time) error {
+	if f.due(now) {
+		f.verdict, f.probed = f.probe(), now
+	}
+	return f.refresh()
+}
+
+// due reports whether the writer is to be probed. A dead native file stays dead;
+// that of a stock client may be taken up as long as it has its own name.
+func (f *tracked) due(now time.Time) bool {
+	switch {
+	case f.probed.IsZero():
+		return true
+	case f.stock == nil:
+		return f.verdict.State != mmapstore.Dead
+	default:
+		return f.orphan || f.stock.liveMatters() || now.Sub(f.probed) >= probePace
 	}
 }
 
@@ -39,13 +63,21 @@ type File struct {
 	file     *tracked
 	verdict  mmapstore.Verdict
 	identity string
+	created  int64
 	labels   []mmapstore.Label
 	damage   error
 	orphan   bool
 }
 
-// ID is the id in the file's header.
+// ID is the id in the file's header, or one that we gave it.
 func (f *File) ID() mmapstore.ID { return f.file.id() }
+
+// Owner is the process: several files of a stock client may have the same. The
+// zero ID stands for a file that is not of one process, but of an archiver.
+func (f *File) Owner() mmapstore.ID { return f.file.owner() }
+
+// Native reports whether the file is of package worker, and not of a stock client.
+func (f *File) Native() bool { return f.file.stock == nil }
 
 // Path is the name under which the file was found.
 func (f *File) Path() string { return f.file.path }
@@ -61,13 +93,7 @@ func (f *File) Damage() error { return f.damage }
 func (f *File) Orphan() bool { return f.orphan }
 
 // Dropped is how many series found no place in the file.
-func (f *File) Dropped() uint64 {
-	n, err := f.file.reader.Dropped()
-	if err != nil {
-		return 0
-	}
-	return n
-}
+func (f *File) Dropped() uint64 { return f.file.dropped() }
 
 // Meta implements aggregate.Source.
 func (f *File) Meta() aggregate.Meta {
@@ -75,26 +101,18 @@ func (f *File) Meta() aggregate.Meta {
 		ID:       f.ID(),
 		Name:     f.file.path,
 		Identity: f.identity,
-		Created:  f.file.reader.Header().Created.UnixNano(),
+		Created:  f.created,
 		State:    f.verdict.State,
 		Labels:   f.labels,
+		Inode:    f.file.inode(),
 	}
 }
 
 // Schema implements aggregate.Source.
-func (f *File) Schema() mmapstore.Schema { return f.file.reader.Schema() }
+func (f *File) Schema() mmapstore.Schema { return f.file.Schema() }
 
 // Load implements aggregate.Source.
-func (f *File) Load(dst []uint64) error { return f.file.reader.Load(dst) }
+func (f *File) Load(dst []uint64) error { return f.file.Load(dst) }
 
 // History implements aggregate.Source: a process has none.
 func (f *File) History() *aggregate.History { return nil }
-
-// update probes the writer and then reads what it appended: in this order, so
-// that nothing written before a death is missed. It returns what is damaged.
-func (f *tracked) update() error {
-	if f.verdict.State != mmapstore.Dead {
-		f.verdict = f.reader.Probe()
-	}
-	return f.reader.Refresh()
-}

@@ -14,8 +14,8 @@ import (
 	"github.com/promfold/promfold/internal/sys"
 )
 
-// Lock is an advisory lock on a directory itself. A lock file in it would be
-// lost to `rm -rf dir/*`, and then two could hold "the" lock.
+// Lock is an advisory lock, on a directory itself as a rule: a lock file in it
+// would be lost to `rm -rf dir/*`, and then two could hold "the" lock.
 type Lock struct{ f *os.File }
 
 // lockPoll is how often a waiting LockDir asks again: flock cannot wait for a
@@ -25,8 +25,12 @@ const lockPoll = 50 * time.Millisecond
 // LockDir locks the directory at path, waiting for others until ctx ends.
 // Shared locks exclude exclusive ones only.
 func LockDir(ctx context.Context, path string, shared bool) (*Lock, error) {
+	return lockPath(ctx, path, shared, unix.O_DIRECTORY)
+}
+
+func lockPath(ctx context.Context, path string, shared bool, flags int) (*Lock, error) {
 	for {
-		l, err := TryLockDir(path, shared)
+		l, err := tryLock(path, shared, flags)
 		if l != nil || err != nil {
 			return l, err
 		}
@@ -40,7 +44,11 @@ func LockDir(ctx context.Context, path string, shared bool) (*Lock, error) {
 
 // TryLockDir is LockDir without waiting: nil, nil if others hold the lock.
 func TryLockDir(path string, shared bool) (*Lock, error) {
-	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return tryLock(path, shared, unix.O_DIRECTORY)
+}
+
+func tryLock(path string, shared bool, flags int) (*Lock, error) {
+	f, err := os.OpenFile(path, flags|unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -22,43 +22,90 @@ type listing struct {
 	v        *View
 	found    map[string]*tracked // by path
 	ids      map[mmapstore.ID]*tracked
+	inodes   map[aggregate.Inode]*tracked // of files without an id of their own
 	absorbed map[mmapstore.ID]bool
 	// copies: files that were known, and turned out to be copies of others.
 	copies map[*tracked]bool
 }
 
-// list opens what is new and takes what is there.
-func (l *listing) list(ctx context.Context) error {
-	entries, err := os.ReadDir(l.d.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		l.v.Missing = true
-		return nil
-	case err != nil && !l.d.scanned:
-		return fmt.Errorf("list the directory: %w", err)
-	case err != nil:
-		l.v.Problems = append(l.v.Problems, Problem{l.d.path, err})
-		l.v.Unopened++                   // there may be any file
-		for path, f := range l.d.files { // what was there a moment ago
+func newListing(d *Directory, v *View) *listing {
+	l := &listing{
+		d: d, v: v, absorbed: v.Archive.AbsorbedIDs(),
+		found:  make(map[string]*tracked),
+		ids:    make(map[mmapstore.ID]*tracked),
+		inodes: make(map[aggregate.Inode]*tracked),
+		copies: make(map[*tracked]bool),
+	}
+	for path, f := range d.files {
+		if v.nativeOnly && f.stock != nil { // nobody looks, so nothing is new
 			l.take(path, f)
 		}
-		return nil
 	}
-	for _, e := range entries {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		path := filepath.Join(l.d.path, e.Name())
-		switch {
-		case mmapstore.IsTempName(e.Name()):
-			l.v.Unborn = append(l.v.Unborn, path)
-		case mmapstore.IsFileName(e.Name()):
-			if f := l.d.at(path, l.v); f != nil {
+	return l
+}
+
+// list opens what is new and takes what is there: first the directory, then the
+// files that were set aside, since a file may be renamed from the one to the
+// other meanwhile. The other way round, or in one listing, it would be missed.
+func (l *listing) list(ctx context.Context) error {
+	listed, err := l.eachName(ctx, l.d.path, l.takeName)
+	if err != nil || !listed {
+		return err
+	}
+	_, err = l.eachName(ctx, l.d.AsideDir(), l.takeAside)
+	return err
+}
+
+// eachName calls f for every name in the directory dir. It reports whether there
+// is such a directory.
+func (l *listing) eachName(ctx context.Context, dir string, f func(path, name string)) (listed bool, err error) {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.v.Missing = l.v.Missing || dir == l.d.path
+		return false, nil
+	case err != nil && !l.d.scanned:
+		return false, fmt.Errorf("list the directory: %w", err)
+	case err != nil:
+		l.v.Problems = append(l.v.Problems, Problem{dir, err})
+		l.v.Unopened++                   // there may be any file
+		for path, f := range l.d.files { // what was there a moment ago
+			if filepath.Dir(path) == dir {
 				l.take(path, f)
 			}
 		}
+		return true, nil
 	}
-	return nil
+	for _, e := range entries {
+		if ctx.Err() != nil {
+			return true, ctx.Err()
+		}
+		f(filepath.Join(dir, e.Name()), e.Name())
+	}
+	return true, nil
+}
+
+// takeName takes what a process may have put into the directory.
+func (l *listing) takeName(path, name string) {
+	switch {
+	case mmapstore.IsTempName(name):
+		l.v.Unborn = append(l.v.Unborn, path)
+	case mmapstore.IsFileName(name) || isStockName(name) && !l.v.nativeOnly:
+		l.takeFile(path)
+	}
+}
+
+// takeAside takes what an archiver has set aside, and not absorbed yet.
+func (l *listing) takeAside(path, name string) {
+	if id, _, aside := cutAsideName(name); aside && !l.absorbed[id] && !l.v.nativeOnly {
+		l.takeFile(path)
+	}
+}
+
+func (l *listing) takeFile(path string) {
+	if f := l.d.at(path, l.v); f != nil {
+		l.take(path, f)
+	}
 }
 
 // take takes a file into the listing, unless it counts elsewhere already: in
@@ -70,7 +117,7 @@ func (l *listing) take(path string, f *tracked) {
 		l.d.releaseNew(path, f)
 		return
 	}
-	if other := l.ids[id]; other != nil {
+	if other := l.same(f); other != nil {
 		if !l.d.original(f, other) {
 			l.reject(path, f)
 			return
@@ -78,24 +125,35 @@ func (l *listing) take(path string, f *tracked) {
 		delete(l.found, other.path)
 		l.reject(other.path, other)
 	}
-	if l.ids == nil {
-		l.ids = make(map[mmapstore.ID]*tracked)
-	}
 	l.ids[id] = f
+	if f.stock != nil {
+		l.inodes[f.inode()] = f
+	}
 	l.found[path] = f
+}
+
+// same is another file of the listing that is the same as f, or a copy.
+func (l *listing) same(f *tracked) *tracked {
+	if f.stock != nil {
+		return l.inodes[f.inode()]
+	}
+	return l.ids[f.id()]
 }
 
 // name makes a copy of another file a problem.
 func (l *listing) name(path string, f *tracked) {
 	err := fmt.Errorf("id %v of another file: %w", f.id(), mmapstore.ErrMalformed)
+	if f.stock != nil {
+		err = fmt.Errorf("another name of a file that counts already: %w", mmapstore.ErrMalformed)
+	}
 	l.v.Problems = append(l.v.Problems, Problem{path, err})
 }
 
-// reject leaves out a file that is a copy of another.
+// reject leaves out a file that is a copy of another. One that was set aside
+// while we looked is none.
 func (l *listing) reject(path string, f *tracked) {
-	l.name(path, f)
-	if l.copies == nil {
-		l.copies = make(map[*tracked]bool)
+	if other := l.same(f); f.stock == nil || f.stock.aside == other.stock.aside {
+		l.name(path, f)
 	}
 	l.copies[f] = true
 	l.d.releaseNew(path, f)
@@ -103,10 +161,11 @@ func (l *listing) reject(path string, f *tracked) {
 
 // original decides which of two files with one id was made by the process: the
 // one that somebody writes, the one that we followed, the one whose name agrees
-// with its id.
+// with its id. Of a file that was set aside while we looked, the new name counts.
 func (d *Directory) original(f, other *tracked) bool {
 	for _, is := range []func(*tracked) bool{
-		func(f *tracked) bool { return f.reader.Probe().State == mmapstore.Alive },
+		func(f *tracked) bool { return f.stock != nil && f.stock.aside },
+		func(f *tracked) bool { return f.probe().State == mmapstore.Alive },
 		func(f *tracked) bool { return d.files[f.path] == f },
 		func(f *tracked) bool { return strings.Contains(filepath.Base(f.path), f.id().String()[:16]) },
 	} {
@@ -123,19 +182,16 @@ func (d *Directory) original(f, other *tracked) bool {
 func (l *listing) replaceVanished() {
 	d := l.d
 	for path, f := range d.files {
-		if l.found[path] == f {
-			continue
+		switch {
+		case l.found[path] == f:
+		case l.copies[f] || l.renamed(f):
+			f.release() // it goes on under another name
+		case l.takenIn(f) || l.droppedByClients(f):
+			f.release()
+		default:
+			f.orphan = true
+			d.orphans[f.id()] = f
 		}
-		if l.copies[f] || l.renamed(f) {
-			f.release() // its id and identity stay with another
-			continue
-		}
-		if absorbedSince(d.archive, f) || l.absorbed[f.id()] {
-			d.drop(f)
-			continue
-		}
-		f.orphan = true
-		d.orphans[f.id()] = f
 	}
 	for id, f := range d.orphans {
 		dead := f.verdict.State == mmapstore.Dead
@@ -143,8 +199,8 @@ func (l *listing) replaceVanished() {
 		case l.renamed(f): // somebody put it back
 			f.release()
 			delete(d.orphans, id)
-		case absorbedSince(d.archive, f) || l.absorbed[id] || dead && !d.o.Archiving:
-			d.drop(f)
+		case l.takenIn(f) || dead && !d.o.Archiving:
+			f.release()
 			delete(d.orphans, id)
 		case l.ids[id] != nil: // a copy is left: we go on with what its writer writes
 			c := l.ids[id]
@@ -157,11 +213,21 @@ func (l *listing) replaceVanished() {
 
 // renamed reports whether the very file was found under another name.
 func (l *listing) renamed(f *tracked) bool {
-	other := l.ids[f.id()]
+	other := l.same(f)
 	return other != nil && other != f && os.SameFile(other.info, f.info)
 }
 
-// absorbedSince reports whether an archiver may have absorbed the file and
-// forgotten its id since we saw it. Then we cannot tell, and must not count
-// twice.
-func absorbedSince(a *aggregate.Archive, f *tracked) bool { return a.Horizon > f.seen+1 }
+// takenIn reports whether the archive holds the file, or may hold it: if an
+// archiver could have absorbed it and forgotten its id since we saw it, then we
+// cannot tell, and must not count twice.
+func (l *listing) takenIn(f *tracked) bool {
+	a := l.d.archive
+	return l.absorbed[f.id()] || a.Horizon > f.seen+1 || a.TookIn(f.inode(), f.seen)
+}
+
+// droppedByClients reports whether the application itself removed the file, and
+// its counts are not missing: mark_process_dead removes gauges of live modes, and
+// the archiver of another program has taken in what it removes.
+func (l *listing) droppedByClients(f *tracked) bool {
+	return f.stock != nil && (l.v.Foreign || f.stock.LiveOnly() && f.verdict.State != mmapstore.Alive)
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +24,7 @@ func (d *Directory) at(path string, v *View) *tracked {
 	case err != nil && known != nil:
 		v.Problems = append(v.Problems, Problem{path, err})
 		return known // only ENOENT is absence
-	case known != nil && os.SameFile(info, known.info):
+	case known != nil && os.SameFile(info, known.info) && !known.rewritten(info):
 		return known
 	}
 	f, err := d.open(path)
@@ -44,18 +45,25 @@ func (d *Directory) at(path string, v *View) *tracked {
 
 // open opens a file to follow it.
 func (d *Directory) open(path string) (*tracked, error) {
-	r, err := mmapstore.Open(path)
+	f := &tracked{path: path}
+	var err error
+	if _, base, _ := cutAsideName(filepath.Base(path)); isStockName(base) {
+		if f.stock, err = d.openStock(path); err == nil {
+			f.process = f.stock
+		}
+	} else {
+		f.process, err = openNative(path)
+	}
 	if err != nil {
 		return nil, err
 	}
-	info, err := r.File().Stat()
-	if err == nil && uint64(r.File().Fd()) >= maxDescriptor() {
+	f.info, err = f.File().Stat()
+	if err == nil && uint64(f.File().Fd()) >= maxDescriptor() {
 		err = fmt.Errorf("open %s: %w", path, unix.EMFILE)
 	}
 	if err != nil {
-		return nil, errors.Join(err, r.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	f := &tracked{reader: r, info: info, path: path}
 	f.refs.Store(1)
 	return f, nil
 }

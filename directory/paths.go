@@ -14,6 +14,10 @@ const (
 	DamagedPrefix = "damaged-"
 )
 
+// AsideDir is where the archiver sets files of stock clients aside: on the same
+// file system as the directory, whatever the options say, since it renames them.
+func (d *Directory) AsideDir() string { return filepath.Join(d.path, HiddenName) }
+
 // HiddenDir is where archive, spare and files set aside lie: as the options
 // say, or in the directory itself.
 func (d *Directory) HiddenDir() string {

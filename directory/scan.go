@@ -3,6 +3,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,16 +23,23 @@ import (
 // The order is what makes it exact: archive, files, archive again. A file that
 // vanishes in between was absorbed by a generation of the archive that we would
 // not have; then all is done again.
-func (d *Directory) Scan(ctx context.Context) (*View, error) {
+func (d *Directory) Scan(ctx context.Context) (*View, error) { return d.scan(ctx, false) }
+
+// ScanNative is Scan for an archiver, which looks at files of stock clients one by
+// one: there may be more of them than can be open at a time. The view has those
+// alone of them that lost their name.
+func (d *Directory) ScanNative(ctx context.Context) (*View, error) { return d.scan(ctx, true) }
+
+func (d *Directory) scan(ctx context.Context, nativeOnly bool) (*View, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for range scanTries {
-		v, settled, err := d.scanOnce(ctx)
+		v, settled, err := d.scanOnce(ctx, nativeOnly)
 		if settled || err != nil {
 			return v, err
 		}
 	}
-	return d.scanLocked(ctx)
+	return d.scanLocked(ctx, nativeOnly)
 }
 
 const (
@@ -43,7 +51,7 @@ const (
 )
 
 // scanLocked scans while no archiver can commit.
-func (d *Directory) scanLocked(ctx context.Context) (*View, error) {
+func (d *Directory) scanLocked(ctx context.Context, nativeOnly bool) (*View, error) {
 	waiting, cancel := context.WithTimeout(ctx, commitWait)
 	defer cancel()
 	lock, err := LockDir(waiting, d.HiddenDir(), true)
@@ -51,7 +59,7 @@ func (d *Directory) scanLocked(ctx context.Context) (*View, error) {
 		return nil, fmt.Errorf("the archive keeps changing: %w", err)
 	}
 	defer lock.Unlock()
-	v, settled, err := d.scanOnce(ctx)
+	v, settled, err := d.scanOnce(ctx, nativeOnly)
 	if err == nil && !settled {
 		err = fmt.Errorf("the archive in %s changes without its lock", d.HiddenDir())
 	}
@@ -59,28 +67,38 @@ func (d *Directory) scanLocked(ctx context.Context) (*View, error) {
 }
 
 // scanOnce reports settled if no commit came in between.
-func (d *Directory) scanOnce(ctx context.Context) (v *View, settled bool, err error) {
-	v = &View{labels: d.o.Labels, archivePath: d.ArchivePath()}
-	if v.onDisk, err = d.readArchive(v); err != nil {
-		return nil, false, err
+func (d *Directory) scanOnce(ctx context.Context, nativeOnly bool) (v *View, settled bool, err error) {
+	v = &View{Edition: Edition{path: d.ArchivePath()}, labels: d.o.Labels, nativeOnly: nativeOnly}
+	defer func() {
+		if !settled {
+			v.Close()
+			v = nil
+		}
+	}()
+	if !nativeOnly {
+		v.lockForeign(ctx, d.path)
 	}
-	l := &listing{d: d, v: v, found: make(map[string]*tracked), absorbed: v.Archive.AbsorbedIDs()}
+	if v.onDisk, err = d.readArchive(v); err != nil {
+		return v, false, err
+	}
+	l := newListing(d, v)
 	if err := l.list(ctx); err != nil {
 		d.discard(l.found)
-		return nil, false, err
+		return v, false, err
 	}
 	// With what was exposed before, a file that cannot be opened now costs no
 	// more than its news. With nothing, a part would pass for the whole.
 	if v.exhausted != nil && !d.scanned {
 		d.discard(l.found)
-		return nil, false, v.exhausted
+		return v, false, v.exhausted
 	}
-	if !v.ArchiveCurrent() {
+	if !v.Current() {
 		d.discard(l.found)
-		return nil, false, nil
+		return v, false, nil
 	}
 	l.replaceVanished()
-	d.files, d.scanned = l.found, true
+	d.files = l.found
+	d.scanned = d.scanned || !nativeOnly
 	d.update(v)
 	return v, true, nil
 }
@@ -139,25 +157,84 @@ func (d *Directory) update(v *View) {
 	all := make([]*tracked, 0, len(d.files)+len(d.orphans))
 	all = slices.AppendSeq(all, maps.Values(d.files))
 	all = slices.AppendSeq(all, maps.Values(d.orphans))
-	slices.SortFunc(all, byBirth)
+	if v.nativeOnly {
+		all = slices.DeleteFunc(all, func(f *tracked) bool { return f.stock != nil && !f.orphan })
+	}
+	now := time.Now()
 	for _, f := range all {
 		f.seen = d.archive.Generation
-		damage := f.update()
+		if f.stock != nil {
+			f.stock.SetOverrides(d.overrides())
+		}
+		damage := f.update(now)
 		if damage != nil {
 			v.Problems = append(v.Problems, Problem{f.path, damage})
 		}
-		if f.verdict.State == mmapstore.Dead {
-			d.o.Identities.Release(f.id())
-		}
 		f.refs.Add(1)
 		v.Files = append(v.Files, &File{
-			file: f, verdict: f.verdict, labels: d.o.Labels, damage: damage, orphan: f.orphan,
+			file: f, verdict: f.verdict, created: f.born(), labels: d.o.Labels, damage: damage, orphan: f.orphan,
 		})
 	}
-	for _, f := range v.Files { // after all releases: a restart takes over the identity
-		f.identity = f.file.reader.Header().Identity
+	slices.SortFunc(v.Files, byBirth)
+	orderProviders(v.Files)
+	if !v.nativeOnly {
+		d.assignIdentities(v.Files)
+	}
+}
+
+// assignIdentities gives every live process its value of the label pid. The dead
+// give theirs up first: a restart takes over the identity.
+func (d *Directory) assignIdentities(files []*File) {
+	owners := make(map[mmapstore.ID]bool)
+	for _, f := range files {
+		f.identity = f.file.identity()
 		if f.verdict.State != mmapstore.Dead {
-			f.identity = d.o.Identities.Assign(f.ID(), f.identity)
+			owners[f.Owner()] = true
+		}
+	}
+	d.releaseOwners(owners)
+	for _, f := range files {
+		if f.verdict.State != mmapstore.Dead {
+			f.identity = d.o.Identities.Assign(f.Owner(), f.identity)
+		}
+	}
+	d.owners = owners
+}
+
+// releaseOwners frees the identities of all processes but those that remain.
+func (d *Directory) releaseOwners(remain map[mmapstore.ID]bool) {
+	for id := range d.owners {
+		if !remain[id] {
+			d.o.Identities.Release(id)
+		}
+	}
+}
+
+// orderProviders makes the files in which GitLab's client numbers the processes
+// of one identity younger by their numbers: where several live, its collector
+// shows the gauges of the highest.
+func orderProviders(files []*File) {
+	youngest := make(map[string]int64)
+	numbered := make(map[string][]*File)
+	for _, f := range files {
+		if f.file.stock == nil {
+			continue
+		}
+		if name, ok := f.file.stock.provider(); ok {
+			numbered[name] = append(numbered[name], f)
+			youngest[name] = max(youngest[name], f.created)
+		}
+	}
+	for name, same := range numbered {
+		if len(same) < 2 {
+			continue
+		}
+		slices.SortFunc(same, func(a, b *File) int {
+			x, y := a.file.stock.base, b.file.stock.base
+			return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(x, y))
+		})
+		for i, f := range same {
+			f.created = youngest[name] + int64(i)
 		}
 	}
 }

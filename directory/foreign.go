@@ -1,0 +1,46 @@
+//go:build unix
+
+package directory
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// The postmates fork of client_python archives by itself: in some process of the
+// application a thread merges the files of dead pids into counter.db and so on.
+// It takes a flock on a file for that, exclusively, and its collectors take it
+// shared. Where there is such a file, nobody else may archive.
+
+// foreignLock is the name of that file.
+const foreignLock = "lockfile"
+
+// foreignWait bounds how long a scan waits for the other archiver.
+const foreignWait = 2 * time.Second
+
+// lockForeign keeps another program's archiver out while the view is in use, as
+// one of its own collectors would. If it takes too long, the scan goes on: what
+// it shows may be off for once, but it shows something.
+func (v *View) lockForeign(ctx context.Context, dir string) {
+	path := filepath.Join(dir, foreignLock)
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	v.Foreign = true
+	ctx, cancel := context.WithTimeout(ctx, foreignWait)
+	defer cancel()
+	if v.foreign, err = lockPath(ctx, path, true, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		v.Problems = append(v.Problems, Problem{path, err})
+	}
+}
+
+// rewritten reports whether another program's archive was changed since it was
+// opened: it is not appended to, but replaced, sometimes in the same inode.
+func (f *tracked) rewritten(now os.FileInfo) bool {
+	return f.stock != nil && f.stock.Foreign() && (now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime()))
+}

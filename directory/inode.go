@@ -1,0 +1,19 @@
+//go:build unix
+
+package directory
+
+import (
+	"os"
+	"syscall"
+
+	"github.com/promfold/promfold/aggregate"
+)
+
+// inodeOf is the zero Inode where the system does not tell.
+func inodeOf(info os.FileInfo) aggregate.Inode {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return aggregate.Inode{}
+	}
+	return aggregate.Inode{Dev: uint64(st.Dev), Ino: uint64(st.Ino)} //nolint:unconvert,gosec // types differ between systems
+}
