@@ -40,6 +40,10 @@ type Options struct {
 	// ProcessMetrics adds metrics about this process and its HTTP handler:
 	// promfold_go_*, promfold_process_* and promfold_promhttp_*.
 	ProcessMetrics bool
+	// Collectors are metrics of the program that the exporter is a part of. They
+	// are shown beside the exporter's own, and as these go before merged families
+	// of the same name. New panics if one cannot be registered.
+	Collectors []prometheus.Collector
 	// Logger hears of trouble with directories and files, once per change.
 	// Default: slog.Default().
 	Logger *slog.Logger

@@ -147,3 +147,30 @@ func TestHandler(t *testing.T) {
 		t.Error("metrics of the serving process")
 	}
 }
+
+// Metrics of the program are shown with the exporter's own, as they are at the
+// scrape, and a merged family of such a name is left out.
+func TestCollectors(t *testing.T) {
+	dir := t.TempDir()
+	reloads := prometheus.NewGauge(prometheus.GaugeOpts{Name: "promfold_reloads", Help: "Reloads."})
+	worker.With(newStore(t, dir)).WithMode(worker.Sum).
+		NewGauge(prometheus.GaugeOpts{Name: "promfold_reloads", Help: "Not ours."}).Set(1e6)
+	e := exporter.New(exporter.Options{
+		Members:    []exporter.Member{member(t, dir, directory.Options{})},
+		Collectors: []prometheus.Collector{reloads},
+		Logger:     quiet,
+	})
+	for _, want := range []float64{3, 2} {
+		reloads.Set(want)
+		families := scrape(t, e)
+		if got := value(t, families, "promfold_reloads"); got != want {
+			t.Errorf("promfold_reloads %v, want our own %v", got, want)
+		}
+		if got := value(t, families, "promfold_family_conflicts", "name"); got != 1 {
+			t.Errorf("%v conflicts, want 1", got)
+		}
+	}
+	if own, err := e.Gather(); err != nil || len(own) != 1 {
+		t.Errorf("gathered %v, %v, want the merged family alone", own, err)
+	}
+}

@@ -50,6 +50,7 @@ func newOwnMetrics(o Options) *ownMetrics {
 		census: newCensusCollector(o.DirectoryLabel),
 	}
 	m.registry.MustRegister(version.NewCollector(namespace), m.merges, m.scrapes, m.failures, m.census)
+	m.registry.MustRegister(o.Collectors...)
 	m.process = prometheus.WrapRegistererWithPrefix(namespace+"_", m.registry)
 	if o.ProcessMetrics {
 		m.process.MustRegister(
