@@ -40,7 +40,7 @@ func (r *Reader) check() []error {
 
 // checkOverlaps finds cells that two series share, and cells in the schema.
 func (r *Reader) checkOverlaps(*Schema, []uint64) (faults []error) {
-	runs := slices.Clone(r.runs)
+	runs := slices.Clone(r.cells.runs)
 	slices.SortFunc(runs, func(a, b cellRun) int { return cmp.Compare(a.off, b.off) })
 	end := uint32(0)
 	for _, run := range runs {
@@ -103,10 +103,10 @@ func (r *Reader) fault(off uint32, format string, args ...any) error {
 
 // cellOffset is where in the file the words of the vector from word on lie.
 func (r *Reader) cellOffset(word int) uint32 {
-	i, _ := slices.BinarySearchFunc(r.runs, word, func(run cellRun, word int) int {
+	i, _ := slices.BinarySearchFunc(r.cells.runs, word, func(run cellRun, word int) int {
 		return cmp.Compare(int(run.word), word)
 	})
-	return r.runs[i].off
+	return r.cells.runs[i].off
 }
 
 // splitJoined undoes errors.Join.

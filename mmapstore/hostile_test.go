@@ -104,7 +104,7 @@ func TestTruncatedWhileMapped(t *testing.T) {
 func TestFaultWhileLoading(t *testing.T) {
 	path := writeFile(t, around(nil).bytes())
 	r := mustOpen(t, path)
-	view, runs, err := r.snapshot(r.Schema().Words)
+	view, runs, err := r.cells.snapshot(r.Schema().Words)
 	if err != nil {
 		t.Fatal(err)
 	}

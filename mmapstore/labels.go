@@ -56,6 +56,40 @@ func writeLabelString(b *strings.Builder, s string) {
 	b.WriteString(s)
 }
 
+// LabelBytes is a Label that was not made into strings yet.
+type LabelBytes struct{ Name, Value []byte }
+
+// AppendLabels appends to b the encoding that EncodeLabels makes of the same
+// label set, under the same rules. It keeps nothing of pairs.
+func AppendLabels(b []byte, pairs []LabelBytes) ([]byte, error) {
+	byName := func(a, b LabelBytes) int { return bytes.Compare(a.Name, b.Name) }
+	if !slices.IsSortedFunc(pairs, byName) {
+		slices.SortFunc(pairs, byName)
+	}
+	begin := len(b)
+	for i, p := range pairs {
+		if len(p.Name) == 0 || !utf8.Valid(p.Name) {
+			return b, fmt.Errorf("label name %.40q: %w", p.Name, ErrMalformed)
+		}
+		if i > 0 && bytes.Equal(pairs[i-1].Name, p.Name) {
+			return b, fmt.Errorf("duplicate label %.40q: %w", p.Name, ErrMalformed)
+		}
+		value := p.Value
+		if !utf8.Valid(value) {
+			value = bytes.ToValidUTF8(value, []byte("\uFFFD"))
+		}
+		if len(p.Name) > math.MaxUint16 || len(value) > math.MaxUint16 {
+			return b, fmt.Errorf("label %.40q: %w", p.Name, ErrTooLarge)
+		}
+		b = append(binary.LittleEndian.AppendUint16(b, uint16(len(p.Name))), p.Name...)
+		b = append(binary.LittleEndian.AppendUint16(b, uint16(len(value))), value...)
+	}
+	if len(b)-begin > MaxLabelBytes {
+		return b, fmt.Errorf("label set of %d bytes: %w", len(b)-begin, ErrTooLarge)
+	}
+	return b, nil
+}
+
 // cut splits the first string off the encoding.
 func (l Labels) cut() (string, Labels) {
 	n := int(l[0]) | int(l[1])<<8
@@ -103,6 +137,18 @@ func (l Labels) With(name, value string) Labels {
 		return l // only a value of absurd size leads here; the series stays itself
 	}
 	return with
+}
+
+// TakenLabel is a label of the set that the exposition of a family of type t adds
+// by itself: twice in one sample, it would make the whole answer invalid. "" if
+// there is none.
+func TakenLabel(t Type, labels Labels) string {
+	for name := range labels.All() {
+		if name == "__name__" || t == Histogram && name == "le" || t == Summary && name == "quantile" {
+			return name
+		}
+	}
+	return ""
 }
 
 // String is the set in the notation of PromQL.

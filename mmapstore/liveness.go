@@ -46,6 +46,11 @@ type Suspect struct {
 	Locked bool
 	// Process is who wrote the file, if the file says so; nil otherwise.
 	Process *Process
+	// PID is what a file says that names a pid and no more, 0 if it names none.
+	// SamePIDNamespace: that pid is known to mean the same to us. Else its
+	// existence here is a sign of life, and its absence none of death.
+	PID              int
+	SamePIDNamespace bool
 }
 
 // Probe asks the probes in order. The first that says alive decides. Dead means
@@ -77,7 +82,7 @@ func Probe(s Suspect) Verdict {
 // Probe asks whether the writer of the file lives.
 func (r *Reader) Probe() Verdict {
 	s := Suspect{File: r.f, Locked: r.header.Locked, Process: &r.header.Process}
-	if closed, err := r.liveWord(offClosed); err == nil && closed == 1 {
+	if closed, err := r.cells.word(offClosed); err == nil && closed == 1 {
 		s.Process = nil
 	}
 	return Probe(s)

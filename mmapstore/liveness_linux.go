@@ -46,6 +46,9 @@ func probeLease(s Suspect) State {
 // its start time is not.
 func probePID(s Suspect) State {
 	p := s.Process
+	if p == nil && s.PID > 0 {
+		return probeBarePID(s)
+	}
 	self := ownProcess()
 	if p == nil || p.PID == 0 || p.PID > math.MaxInt32 || p.StartTicks == 0 || p.BootID == [16]byte{} || p.PIDNamespace == 0 ||
 		p.BootID != self.BootID || p.PIDNamespace != self.PIDNamespace {
@@ -69,4 +72,17 @@ func probePID(s Suspect) State {
 		return Dead
 	}
 	return Alive
+}
+
+// probeBarePID looks up a pid that a file names without telling when its process
+// started or in which namespace it ran.
+func probeBarePID(s Suspect) State {
+	switch err := unix.Kill(s.PID, 0); {
+	case !errors.Is(err, unix.ESRCH): // EPERM: it exists and is another user's
+		return Alive
+	case s.SamePIDNamespace:
+		return Dead
+	default:
+		return CannotTell
+	}
 }

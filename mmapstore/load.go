@@ -32,9 +32,11 @@ func newMapping(f *os.File, size int64) (*mapping, error) {
 }
 
 // acquire is called under the lock of the reader that owns the mapping, so the
-// count is not zero.
+// count is not zero. Nothing mapped yet is nil, from which nothing is read.
 func (v *mapping) acquire() *mapping {
-	v.refs.Add(1)
+	if v != nil {
+		v.refs.Add(1)
+	}
 	return v
 }
 
@@ -52,23 +54,37 @@ type cellRun struct {
 	timed bool   // a gauge in a timed mode: see ReadLatest
 }
 
-// load is the one place that touches mapped memory of other processes. A page
+// load and loadSome are the one place that touches mapped memory of other processes. A page
 // that is gone (the file was cut, or the medium failed) raises a fault, which
 // becomes ErrTruncated. No lock is held, so that the fault can leave none.
 func (v *mapping) load(runs []cellRun, dst []uint64) error {
+	return v.guard(func() { v.copyRuns(runs, dst) })
+}
+
+// loadSome is load for some of the runs, which may be beyond them.
+func (v *mapping) loadSome(runs []cellRun, which []int32, dst []uint64) error {
 	return v.guard(func() {
-		for _, r := range runs {
-			cells := viewWords(v.m[r.off : r.off+runBytes(r)])
-			to := dst[r.word : r.word+uint32(r.n)]
-			if r.timed {
-				loadTimed(cells, to)
-				continue
-			}
-			for i := range to {
-				to[i] = cells[i].Load()
+		for _, i := range which {
+			if int(i) < len(runs) {
+				v.copyRuns(runs[i:i+1], dst)
 			}
 		}
 	})
+}
+
+// copyRuns is for load and loadSome alone.
+func (v *mapping) copyRuns(runs []cellRun, dst []uint64) {
+	for _, r := range runs {
+		cells := viewWords(v.m[r.off : r.off+runBytes(r)])
+		to := dst[r.word : r.word+uint32(r.n)]
+		if r.timed {
+			loadTimed(cells, to)
+			continue
+		}
+		for i := range to {
+			to[i] = cells[i].Load()
+		}
+	}
 }
 
 func runBytes(r cellRun) uint32 {

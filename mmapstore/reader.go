@@ -18,18 +18,16 @@ type Reader struct {
 	header Header
 	f      *os.File
 
-	// mu guards the parsed schema and the mapping, not the reading of cells.
+	cells *Cells
+
+	// mu guards the parsed schema and the adding of cells, not the reading of them.
+	// It is taken before the lock of cells.
 	mu      sync.Mutex
 	closed  bool
-	view    *mapping
-	viewed  int64 // bytes that view covers
 	end     int64 // schema parsed up to here
 	parsed  int64 // schema bytes read so far, jumps not counted
 	schema  Schema
-	records []int32 // by number of the series record: index in schema, or noSeries
-	runs    []cellRun
-	need    int64 // the cells of runs lie below this offset
-	holes   holeGuard
+	records []int32            // by number of the series record: index in schema, or noSeries
 	buried  map[int32]struct{} // indices of the series that have a tombstone
 	chunks  []int64            // schema chunks behind the first
 	damages []error
@@ -45,7 +43,7 @@ func Open(path string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{f: f, end: headerSize, buried: make(map[int32]struct{})}
+	r := &Reader{f: f, cells: NewCells(f), end: headerSize, buried: make(map[int32]struct{})}
 	r.schema.SumWords = 1
 	if err := r.readHeader(size); err != nil {
 		f.Close() // opened for reading: nothing of it can be lost
@@ -66,12 +64,7 @@ func (r *Reader) readHeader(size int64) error {
 	if err != nil {
 		return &CorruptError{r.Path(), 0, err}
 	}
-	if r.view, err = newMapping(r.f, headerSize); err != nil {
-		return err
-	}
-	r.viewed = headerSize
-	r.holes.cost = holesCost(r.f)
-	return nil
+	return r.cells.mapUpTo(headerSize)
 }
 
 // Header is the immutable head of the file.
@@ -101,19 +94,7 @@ func (r *Reader) ParsedBytes() int64 {
 }
 
 // Dropped is the writer's own count of series that got no place in the file.
-func (r *Reader) Dropped() (uint64, error) { return r.liveWord(offDropped) }
-
-func (r *Reader) liveWord(off int) (uint64, error) {
-	r.mu.Lock()
-	if r.closed {
-		r.mu.Unlock()
-		return 0, os.ErrClosed
-	}
-	v := r.view.acquire()
-	r.mu.Unlock()
-	defer v.release()
-	return v.word(off)
-}
+func (r *Reader) Dropped() (uint64, error) { return r.cells.word(offDropped) }
 
 // Refresh parses what was appended to the schema since the last call. Its error
 // joins a *CorruptError for every damaged place found so far, each time; what
@@ -124,11 +105,11 @@ func (r *Reader) Refresh() error {
 	if r.closed {
 		return os.ErrClosed
 	}
-	published, err := r.view.word(offPublished)
+	published, err := r.cells.word(offPublished)
 	if err != nil {
 		return err
 	}
-	size, err := r.size()
+	size, err := r.cells.Stat()
 	if err != nil {
 		return err
 	}
@@ -137,11 +118,11 @@ func (r *Reader) Refresh() error {
 		return r.joinDamage()
 	}
 	for !r.stopped && r.end < int64(published) {
-		if err := r.parseChunk(int64(published), size); err != nil {
+		if err := r.parseChunk(int64(published)); err != nil {
 			return err
 		}
 	}
-	if err := r.extendView(size); err != nil {
+	if err := r.cells.Extend(); err != nil {
 		return err
 	}
 	return r.joinDamage()
@@ -161,15 +142,6 @@ func (r *Reader) checkPublished(published uint64, size int64) error {
 		return ErrLimit
 	}
 	return nil
-}
-
-func (r *Reader) size() (int64, error) {
-	st, err := r.f.Stat()
-	if err != nil {
-		return 0, fmt.Errorf("stat %s: %w", r.f.Name(), err)
-	}
-	r.holes.held = bytesHeld(st) / windowSize
-	return st.Size(), nil
 }
 
 func (r *Reader) joinDamage() error { return errors.Join(r.damages...) }
@@ -192,7 +164,7 @@ func (r *Reader) stop(off int64, err error) {
 
 // parseChunk reads the published rest of the present schema chunk, or up to
 // where the schema leads into another.
-func (r *Reader) parseChunk(published, size int64) error {
+func (r *Reader) parseChunk(published int64) error {
 	limit := min(published, r.end/ChunkSize*ChunkSize+ChunkSize)
 	b := make([]byte, limit-r.end)
 	if _, err := r.f.ReadAt(b, r.end); err != nil {
@@ -215,7 +187,7 @@ func (r *Reader) parseChunk(published, size int64) error {
 			r.follow(at, body, published)
 			return nil
 		}
-		if err := r.take(kind, body, size); err != nil {
+		if err := r.take(kind, body); err != nil {
 			r.damage(at, err)
 		}
 	}
@@ -238,14 +210,14 @@ func (r *Reader) follow(at int64, body []byte, published int64) {
 
 // take adds a record to the schema. A record that breaks a rule is left out;
 // families keep their numbers, since later records refer to them.
-func (r *Reader) take(kind uint16, body []byte, size int64) error {
+func (r *Reader) take(kind uint16, body []byte) error {
 	switch kind {
 	case kindFamily:
 		return r.takeFamily(body)
 	case kindSeries:
-		return r.takeSeries(body, size)
+		return r.takeSeries(body)
 	case kindTombstone:
-		return r.takeTombstone(body, size)
+		return r.takeTombstone(body)
 	default:
 		return nil // a kind of a later minor version
 	}

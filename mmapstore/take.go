@@ -5,7 +5,6 @@ package mmapstore
 import (
 	"fmt"
 	"math"
-	"os"
 )
 
 // noSeries stands in the numbering for a record that was refused.
@@ -23,17 +22,17 @@ func (r *Reader) takeFamily(body []byte) error {
 	return err
 }
 
-func (r *Reader) takeSeries(body []byte, size int64) error {
+func (r *Reader) takeSeries(body []byte) error {
 	if len(r.records) >= MaxSeries {
 		return fmt.Errorf("series number %d: %w", len(r.records)+1, ErrLimit)
 	}
-	number, err := r.addSeries(body, size)
+	number, err := r.addSeries(body)
 	r.records = append(r.records, number)
 	return err
 }
 
 // addSeries returns the index of the new series in the schema, or noSeries.
-func (r *Reader) addSeries(body []byte, size int64) (int32, error) {
+func (r *Reader) addSeries(body []byte) (int32, error) {
 	s, err := decodeSeries(body)
 	if err != nil {
 		return noSeries, err
@@ -42,10 +41,10 @@ func (r *Reader) addSeries(body []byte, size int64) (int32, error) {
 		return noSeries, fmt.Errorf("series of family %d: %w", s.family, ErrMalformed)
 	}
 	f := &r.schema.Families[s.family]
-	if name := takenLabel(f.Type, s.labels); name != "" {
+	if name := TakenLabel(f.Type, s.labels); name != "" {
 		return noSeries, fmt.Errorf("label %q in a %v: %w", name, f.Type, ErrMalformed)
 	}
-	word, err := r.addRun(s.offset, f.WordCount(1), f.Mode.Timed(), size)
+	word, err := r.addRun(s.offset, f.WordCount(1), f.Mode.Timed())
 	if err != nil {
 		return noSeries, err
 	}
@@ -55,18 +54,7 @@ func (r *Reader) addSeries(body []byte, size int64) (int32, error) {
 	return int32(len(r.schema.Series) - 1), nil
 }
 
-// takenLabel is a label of the series that the exposition adds by itself: twice
-// in one sample, it would make the whole answer invalid. "" if there is none.
-func takenLabel(t Type, labels Labels) string {
-	for name := range labels.All() {
-		if name == "__name__" || t == Histogram && name == "le" || t == Summary && name == "quantile" {
-			return name
-		}
-	}
-	return ""
-}
-
-func (r *Reader) takeTombstone(body []byte, size int64) error {
+func (r *Reader) takeTombstone(body []byte) error {
 	t, err := decodeTombstone(body)
 	if err != nil {
 		return err
@@ -81,7 +69,7 @@ func (r *Reader) takeTombstone(body []byte, size int64) error {
 	if _, ok := r.buried[series]; ok {
 		return fmt.Errorf("second tombstone of series %d: %w", t.series, ErrMalformed)
 	}
-	word, err := r.addRun(t.offset, lifeWords, false, size)
+	word, err := r.addRun(t.offset, lifeWords, false)
 	if err != nil {
 		return err
 	}
@@ -90,80 +78,23 @@ func (r *Reader) takeTombstone(body []byte, size int64) error {
 	return nil
 }
 
-// addRun checks where cells are said to lie and gives them a place in the
-// vector.
-func (r *Reader) addRun(off uint64, n int, timed bool, size int64) (word int, err error) {
-	run := cellRun{off: uint32(off), word: uint32(r.schema.Words), n: uint16(n), timed: timed}
-	switch {
-	case off%wordSize != 0 || off < ChunkSize:
+// addRun gives cells a place in the vector of values, if they are where cells of
+// a native file may lie.
+func (r *Reader) addRun(off uint64, n int, timed bool) (word int, err error) {
+	if off < ChunkSize {
 		return 0, fmt.Errorf("cells at %d: %w", off, ErrMalformed)
-	case off > math.MaxUint32 || int64(off)+int64(runBytes(run)) > size:
-		return 0, fmt.Errorf("cells at %d in a file of %d bytes: %w", off, size, ErrTruncated)
-	case int64(off)+int64(runBytes(run)) > MaxFileSize:
-		return 0, fmt.Errorf("cells at %d: %w", off, ErrLimit)
-	case r.schema.Words+n > MaxWords:
-		return 0, fmt.Errorf("%d words: %w", r.schema.Words+n, ErrLimit)
-	case !r.holes.admit(int64(off), int64(runBytes(run))):
-		return 0, fmt.Errorf("cells at %d, where the file has a hole: %w", off, ErrMalformed)
 	}
-	r.runs = append(r.runs, run)
-	r.schema.Words += n
-	r.need = max(r.need, int64(off)+int64(runBytes(run)))
-	return int(run.word), nil
-}
-
-// extendView maps as much of the file as the known cells need.
-func (r *Reader) extendView(size int64) error {
-	if r.need <= r.viewed {
-		return nil
+	if word, err = r.cells.add(off, n, timed); err == nil {
+		r.schema.Words = word + n
 	}
-	if size < r.need {
-		return &CorruptError{r.Path(), size, ErrTruncated}
-	}
-	want := min(roundUp(r.need, ChunkSize), size)
-	view, err := newMapping(r.f, want)
-	if err != nil {
-		return err
-	}
-	r.view.release()
-	r.view, r.viewed = view, want
-	return nil
+	return word, err
 }
 
 // Load fills dst, whose length is Schema.Words of this or an earlier Refresh,
 // with the values of the moment. Each word is read whole, a timed gauge's pair
 // consistently; words of different series may be of slightly different times.
 // After an error dst holds anything.
-func (r *Reader) Load(dst []uint64) error {
-	view, runs, err := r.snapshot(len(dst))
-	if err != nil {
-		return err
-	}
-	defer view.release()
-	return view.load(runs, dst)
-}
-
-// snapshot takes hold of what Load needs, so that it can read without the lock.
-func (r *Reader) snapshot(words int) (*mapping, []cellRun, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return nil, nil, fmt.Errorf("load %s: %w", r.f.Name(), os.ErrClosed)
-	}
-	size, err := r.size()
-	if err != nil {
-		return nil, nil, err
-	}
-	// Words beyond the view exist after a Refresh that failed half-way.
-	if have := min(size, r.viewed); have < r.need {
-		return nil, nil, &CorruptError{r.Path(), have, ErrTruncated}
-	}
-	n := len(r.runs)
-	for n > 0 && int(r.runs[n-1].word)+int(r.runs[n-1].n) > words {
-		n--
-	}
-	return r.view.acquire(), r.runs[:n], nil
-}
+func (r *Reader) Load(dst []uint64) error { return r.cells.Load(dst) }
 
 // Close closes the file. A Load under way ends first or fails; the mapping goes
 // with its last user.
@@ -174,7 +105,7 @@ func (r *Reader) Close() error {
 		return nil
 	}
 	r.closed = true
-	r.view.release()
+	r.cells.Close()
 	return r.f.Close()
 }
 

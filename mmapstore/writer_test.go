@@ -103,9 +103,9 @@ func TestCellsNeverMoveAndNeighboursAreApart(t *testing.T) {
 		}
 	}
 	r := mustOpen(t, w.Path())
-	for i := 1; i < len(r.runs); i++ {
-		if r.runs[i].off/lineSize == r.runs[i-1].off/lineSize {
-			t.Fatalf("series %d and %d share a cache line at %d", i-1, i, r.runs[i].off)
+	for i := 1; i < len(r.cells.runs); i++ {
+		if r.cells.runs[i].off/lineSize == r.cells.runs[i-1].off/lineSize {
+			t.Fatalf("series %d and %d share a cache line at %d", i-1, i, r.cells.runs[i].off)
 		}
 	}
 }
@@ -119,7 +119,7 @@ func TestFileIsSparseAndWindowsDense(t *testing.T) {
 		mustSeries(t, w, f, "i", fmt.Sprint(i))
 	}
 	seen := map[uint32]bool{}
-	for _, run := range mustOpen(t, w.Path()).runs {
+	for _, run := range mustOpen(t, w.Path()).cells.runs {
 		seen[run.off/windowSize] = true
 	}
 	if len(seen) != 1 {
