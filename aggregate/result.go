@@ -15,8 +15,8 @@ type Result struct {
 	// the caller.
 	Families []*dto.MetricFamily
 	// Spelling is, by name of the family, how the sources write those bounds of
-	// buckets that the text format would write otherwise. It is shared between
-	// results and must not be changed; nil if there is none.
+	// buckets that the text format would write otherwise; nil if there is none.
+	// The texts of a family are shared between results and must not be changed.
 	Spelling map[string]map[float64]string
 	// Series is the number of metrics in Families.
 	Series int

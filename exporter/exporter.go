@@ -12,8 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd" // offer zstd
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/archiver"
@@ -78,7 +78,7 @@ func New(o Options) *Exporter {
 		members: slices.Clone(o.Members),
 	}
 	e.share = newSharer(e.merge)
-	e.handler = http.HandlerFunc(e.answer)
+	e.handler = compressed(http.HandlerFunc(e.answer))
 	if e.process {
 		e.handler = e.own.handler(e.handler)
 	}
@@ -138,10 +138,17 @@ func (e *Exporter) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body := &bodyWriter{ResponseWriter: w}
+	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
+	if format.FormatType() == expfmt.TypeTextPlain {
+		e.writeText(body, r, s, format)
+		return
+	}
 	o := promhttp.HandlerOpts{
 		ErrorLog:          bodyLog{e.report, body},
 		ErrorHandling:     promhttp.ContinueOnError, // a family that cannot be encoded costs itself
 		EnableOpenMetrics: true,
+
+		DisableCompression: true, // compressed does it
 	}
 	if e.process {
 		o.Registry = e.own.process

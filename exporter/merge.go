@@ -20,6 +20,8 @@ import (
 type scrape struct {
 	merged []*dto.MetricFamily // of the directories, sorted by name
 	all    []*dto.MetricFamily // and our own, sorted by name
+	// spelling is of the bounds in all: see aggregate.Result.
+	spelling map[string]map[float64]string
 }
 
 // Gather implements prometheus.Gatherer, for promhttp.
@@ -51,7 +53,15 @@ func (e *Exporter) merge(ctx context.Context) (*scrape, error) {
 	if err != nil {
 		e.report.Println("error gathering the exporter's own metrics:", err)
 	}
-	return &scrape{merged: result.Families, all: join(shown, own)}, nil
+	return &scrape{merged: result.Families, all: join(shown, own), spelling: spellingWithout(result.Spelling, own)}, nil
+}
+
+// spellingWithout leaves out our own families: one of the same name was avoided.
+func spellingWithout(spelling map[string]map[float64]string, own []*dto.MetricFamily) map[string]map[float64]string {
+	for _, f := range own {
+		delete(spelling, f.GetName())
+	}
+	return spelling
 }
 
 func (e *Exporter) mergeMembers(ctx context.Context, c *census) (*aggregate.Result, error) {

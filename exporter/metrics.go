@@ -3,6 +3,7 @@
 package exporter
 
 import (
+	"errors"
 	"net/http"
 	"sync/atomic"
 
@@ -28,7 +29,9 @@ type ownMetrics struct {
 	scrapes  prometheus.Histogram
 	failures prometheus.Counter
 	census   *censusCollector
-	reserved map[string]bool // names of our samples: see avoid
+	// encodingErrors is one of promhttp's metrics, for the answers without it.
+	encodingErrors prometheus.Counter
+	reserved       map[string]bool // names of our samples: see avoid
 }
 
 func newOwnMetrics(o Options) *ownMetrics {
@@ -52,6 +55,7 @@ func newOwnMetrics(o Options) *ownMetrics {
 	m.registry.MustRegister(version.NewCollector(namespace), m.merges, m.scrapes, m.failures, m.census)
 	m.registry.MustRegister(o.Collectors...)
 	m.process = prometheus.WrapRegistererWithPrefix(namespace+"_", m.registry)
+	m.encodingErrors = errorCounter().WithLabelValues("encoding") // nobody sees it without ProcessMetrics
 	if o.ProcessMetrics {
 		m.process.MustRegister(
 			collectors.NewGoCollector(),
@@ -67,7 +71,19 @@ func newOwnMetrics(o Options) *ownMetrics {
 // handler instruments a handler with promhttp's metrics.
 func (m *ownMetrics) handler(h http.Handler) http.Handler {
 	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.process}) // its counter of errors
+	var known prometheus.AlreadyRegisteredError
+	if errors.As(m.process.Register(errorCounter()), &known) {
+		m.encodingErrors = known.ExistingCollector.(*prometheus.CounterVec).WithLabelValues("encoding")
+	}
 	return promhttp.InstrumentMetricHandler(m.process, h)
+}
+
+// errorCounter is as promhttp makes it, which tells nobody about its own.
+func errorCounter() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "promhttp_metric_handler_errors_total",
+		Help: "Total number of internal errors encountered by the promhttp metric handler.",
+	}, []string{"cause"})
 }
 
 // gather is our own families as of the census. One merge runs at a time, and so

@@ -12,11 +12,10 @@ import (
 	"os"
 
 	"github.com/alecthomas/kingpin/v2"
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/internal/textformat"
 )
 
 // dump prints the merge of what lies in files and directories.
@@ -56,7 +55,7 @@ func (d *dump) run(*slog.Logger) error {
 	if d.format == "json" {
 		write = writeJSON
 	}
-	if err := write(os.Stdout, result.Families); err != nil {
+	if err := write(os.Stdout, result); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	if in.failed {
@@ -65,18 +64,23 @@ func (d *dump) run(*slog.Logger) error {
 	return nil
 }
 
-func writeText(w io.Writer, families []*dto.MetricFamily) error {
-	for _, f := range families {
-		if _, err := expfmt.MetricFamilyToText(w, f); err != nil {
+func writeText(w io.Writer, r *aggregate.Result) error {
+	var b []byte
+	for _, f := range r.Families {
+		var err error
+		if b, err = textformat.Append(b[:0], f, r.Spelling[f.GetName()]); err != nil {
+			return fmt.Errorf("family %s: %w", f.GetName(), err)
+		}
+		if _, err := w.Write(b); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func writeJSON(w io.Writer, families []*dto.MetricFamily) error {
-	all := make([]json.RawMessage, len(families))
-	for i, f := range families {
+func writeJSON(w io.Writer, r *aggregate.Result) error {
+	all := make([]json.RawMessage, len(r.Families))
+	for i, f := range r.Families {
 		b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(f)
 		if err != nil {
 			return fmt.Errorf("family %s: %w", f.GetName(), err)
