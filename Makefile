@@ -13,10 +13,11 @@ TEST_MODULES := $(dir $(wildcard testmodules/*/go.mod))
 all: test lint
 
 # What --version and promfold_build_info tell.
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+REVISION    := $(shell git rev-parse HEAD 2>/dev/null)
+BRANCH      := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
 VERSION_PKG := github.com/prometheus/common/version
-LDFLAGS := -X $(VERSION_PKG).Version=$(shell git describe --tags --always --dirty 2>/dev/null) \
-  -X $(VERSION_PKG).Revision=$(shell git rev-parse HEAD 2>/dev/null) \
-  -X $(VERSION_PKG).Branch=$(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
+LDFLAGS     := -X $(VERSION_PKG).Version=$(VERSION) -X $(VERSION_PKG).Revision=$(REVISION) -X $(VERSION_PKG).Branch=$(BRANCH)
 
 .PHONY: build
 build:
@@ -53,6 +54,20 @@ e2e: ## against a real Prometheus: needs prometheus and promtool on PATH
 .PHONY: demo-check
 demo-check: ## the main job for ten seconds; fails unless its ledger balances
 	$(GO) run ./cmd/promfold demo --for=10s --web.listen-address=127.0.0.1:0
+
+DOCKER ?= docker
+IMAGE  ?= ghcr.io/promfold/promfold:$(VERSION)
+.PHONY: image
+image: ## the container image; needs an engine
+	$(DOCKER) build -t $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg BRANCH=$(BRANCH) .
+
+.PHONY: image-check
+image-check: ## the same without an engine, and runs what comes of it; as root
+	cd testmodules/image && $(GO) test -tags image -count=1 -v ./...
+
+.PHONY: unit-check
+unit-check: ## what systemd says of the units: needs systemd-analyze and systemd-socket-activate
+	$(GO) test -tags systemd -count=1 -v ./deploy/systemd
 
 FUZZTIME ?= 30s
 .PHONY: fuzz

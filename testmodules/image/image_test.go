@@ -99,7 +99,7 @@ func checkServes(t *testing.T, s instructions.Stage, image *built) {
 	cmd := exec.Command(entry[0], append(entry[1:], "--web.listen-address=127.0.0.1:0")...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PROMETHEUS_MULTIPROC_DIR=/tmp"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: image.root, Credential: &syscall.Credential{Uid: uid, Gid: gid}, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: image.root, Credential: &syscall.Credential{Uid: uid, Gid: gid}}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -107,8 +107,9 @@ func checkServes(t *testing.T, s instructions.Stage, image *built) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // a test that hangs says so here
-	defer ended.Stop()
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	hangs := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // its log ends, and the test says so
+	defer hangs.Stop()
 	log := bufio.NewReader(stderr)
 	url := "http://" + awaitAddress(t, log)
 	if body := get(t, url+"/metrics"); !strings.Contains(body, `promfold_build_info{branch="checked"`) || !strings.Contains(body, `version="1.2.3-check"`) {
