@@ -76,7 +76,7 @@ var refusals = map[string]struct {
 	"brace.bad.yml":                  {3, "did not find expected ',' or '}'"},
 	"indent.bad.yml":                 {4, "did not find expected key"},
 	"tab.bad.yml":                    {2, "cannot start any token"},
-	"quote.bad.yml":                  {3, "unexpected end of stream"},
+	"quote.bad.yml":                  {2, "unexpected end of stream"},
 	"alias.bad.yml":                  {2, "unknown anchor 'nowhere'"},
 	"control.bad.yml":                {2, "control character"},
 	"latin1.bad.yml":                 {3, "not UTF-8"},

@@ -20,23 +20,24 @@ func document(b []byte) (*yaml.Node, error) {
 	if err := d.Decode(&first); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
-		return nil, syntax(err)
+		return nil, syntax(b, err)
 	}
 	switch err := d.Decode(&second); {
 	case errors.Is(err, io.EOF):
 		return first.Content[0], nil
 	case err != nil:
-		return nil, syntax(err)
+		return nil, syntax(b, err)
 	default:
 		return nil, refuse(&second, "a second document, want one")
 	}
 }
 
-// syntax is an error of the YAML library with its line.
-func syntax(err error) error {
+// syntax is an error of the YAML library with its line: the last, where what is
+// missing would come after it.
+func syntax(b []byte, err error) error {
 	var at *yaml.LoadError
 	if errors.As(err, &at) {
-		return &Error{Line: at.Mark.Line, Reason: at.Message}
+		return &Error{Line: min(at.Mark.Line, lineAt(bytes.TrimRight(b, "\n"))), Reason: at.Message}
 	}
 	return &Error{Reason: err.Error()}
 }
@@ -54,12 +55,15 @@ func checkText(b []byte) error {
 			bad = "control character"
 		}
 		if bad != "" {
-			return &Error{Line: 1 + bytes.Count(b[:i], []byte("\n")), Reason: bad}
+			return &Error{Line: lineAt(b[:i]), Reason: bad}
 		}
 		i += n
 	}
 	return nil
 }
+
+// lineAt is the line of what comes after a text.
+func lineAt(b []byte) int { return 1 + bytes.Count(b, []byte("\n")) }
 
 // entry is a key of a mapping and its value.
 type entry struct{ key, value *yaml.Node }
