@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -15,11 +16,13 @@ import (
 
 	"github.com/promfold/promfold/archiver"
 	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/mmapstore"
 )
 
 // archive archives without serving.
 type archive struct {
 	dirs    dirFlags
+	metrics metricsFlag
 	once    bool
 	timeout time.Duration
 }
@@ -28,6 +31,7 @@ func addArchive(app *kingpin.Application) runner {
 	a := &archive{}
 	cmd := app.Command("archive", "Fold the files of dead processes into the archive, without serving anything.")
 	a.dirs.add(cmd)
+	a.metrics.add(cmd)
 	cmd.Flag("once", "Look once and end. Otherwise go on until SIGTERM.").BoolVar(&a.once)
 	cmd.Flag("timeout", "With --once: how long to wait for another archiver to let go of a directory.").
 		Default("30s").DurationVar(&a.timeout)
@@ -35,43 +39,62 @@ func addArchive(app *kingpin.Application) runner {
 }
 
 func (a *archive) run(log *slog.Logger) error {
+	hangups := hangups()
 	if err := a.dirs.complete(); err != nil {
+		return err
+	}
+	reload, err := newReloader(a.metrics, log)
+	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	paths := a.dirs.expand()
-	if a.once {
-		for _, path := range paths {
-			if err := a.archiveOnce(ctx, path, log); err != nil {
-				return err
-			}
-		}
+	if !a.once {
+		a.follow(ctx, reload, hangups, log)
 		return nil
 	}
+	for _, path := range a.dirs.expand() {
+		if err := a.archiveOnce(ctx, path, reload.now, log); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow archives until ctx ends.
+func (a *archive) follow(ctx context.Context, reload *reloader, hangups <-chan os.Signal, log *slog.Logger) {
 	var running sync.WaitGroup
-	for _, path := range paths {
-		d, archiver := a.archiver(path, log)
+	var dirs []*directory.Directory
+	for _, path := range a.dirs.expand() {
+		d, archiver := a.archiver(path, reload.now, log)
+		dirs = append(dirs, d)
 		running.Go(func() {
 			defer d.Close()
 			_ = archiver.Run(ctx) // nil: it logs its troubles
 		})
 	}
+	reload.apply = func(o mmapstore.Overrides) {
+		for _, d := range dirs {
+			d.SetOverrides(o)
+		}
+	}
+	running.Go(func() { reload.follow(ctx, hangups) })
 	running.Wait()
-	return nil
 }
 
-func (a *archive) archiver(path string, log *slog.Logger) (*directory.Directory, *archiver.Archiver) {
-	d := directory.New(path, directory.Options{ArchiveDir: a.dirs.archiveDir, Archiving: true})
+func (a *archive) archiver(path string, overrides mmapstore.Overrides, log *slog.Logger) (*directory.Directory, *archiver.Archiver) {
+	options := a.dirs.options(overrides)
+	options.Archiving = true
+	d := directory.New(path, options)
 	o := a.dirs.archiverOptions()
 	o.Logger = log
 	return d, archiver.New(d, o)
 }
 
-func (a *archive) archiveOnce(ctx context.Context, path string, log *slog.Logger) error {
+func (a *archive) archiveOnce(ctx context.Context, path string, overrides mmapstore.Overrides, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	d, archiver := a.archiver(path, log)
+	d, archiver := a.archiver(path, overrides, log)
 	defer d.Close()
 	if err := archiver.Once(ctx); err != nil {
 		return err

@@ -112,7 +112,7 @@ func (d *demo) serve(l net.Listener, log *slog.Logger) (*http.Server, error) {
 		ProcessMetrics: true,
 		Logger:         log,
 	})
-	site, err := newSite(path, e)
+	site, err := newSite(path, e, nil)
 	if err != nil {
 		return nil, err
 	}

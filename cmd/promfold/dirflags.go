@@ -16,6 +16,8 @@ import (
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/archiver"
+	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/mmapstore"
 )
 
 // dirFlags say which directories, and how they are archived.
@@ -24,6 +26,7 @@ type dirFlags struct {
 	archiveDir string
 	interval   time.Duration
 	retention  time.Duration
+	samePIDs   bool
 }
 
 func (f *dirFlags) add(cmd *kingpin.CmdClause) {
@@ -34,6 +37,9 @@ func (f *dirFlags) add(cmd *kingpin.CmdClause) {
 	cmd.Flag("archive.interval", "Time between two looks for dead processes.").Default("5s").DurationVar(&f.interval)
 	cmd.Flag("archive.dead-gauges-retention", "How long gauges of mode all are shown after their process has died.").
 		Default("10m").DurationVar(&f.retention)
+	cmd.Flag("liveness.same-pid-namespace", "The pids in the names of Python and Ruby clients' files mean processes of this "+
+		"pid namespace (shareProcessNamespace, or no containers), so that a pid that does not exist is a sign of death "+
+		"where no lease can be had.").BoolVar(&f.samePIDs)
 }
 
 // complete fills in the defaults and finds what makes no sense.
@@ -61,6 +67,11 @@ func (f *dirFlags) complete() error {
 		return usageError{fmt.Errorf("--archive.dead-gauges-retention=%v: must not be below 0", f.retention)}
 	}
 	return nil
+}
+
+// options are the choices for each directory.
+func (f *dirFlags) options(o mmapstore.Overrides) directory.Options {
+	return directory.Options{ArchiveDir: f.archiveDir, SamePIDNamespace: f.samePIDs, Overrides: o}
 }
 
 // archiverOptions are the choices for the archiver of each directory.

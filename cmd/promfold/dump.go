@@ -24,6 +24,7 @@ type dump struct {
 	format      string
 	assumeAlive bool
 	archive     bool
+	metrics     metricsFlag
 }
 
 func addDump(app *kingpin.Application) runner {
@@ -34,12 +35,17 @@ func addDump(app *kingpin.Application) runner {
 	cmd.Flag("assume-alive", "Take all processes for alive, as for files that were copied from elsewhere. "+
 		"Otherwise it is found out, and gauges of the dead are left out as in a scrape.").BoolVar(&d.assumeAlive)
 	cmd.Flag("include-archive", "Include the archives of directories.").Default("true").BoolVar(&d.archive)
+	d.metrics.add(cmd)
 	cmd.Arg("path", "File or directory.").Required().StringsVar(&d.paths)
 	return d.run
 }
 
 func (d *dump) run(*slog.Logger) error {
-	in := newInput(d.assumeAlive, d.archive)
+	overrides, err := d.metrics.load()
+	if err != nil {
+		return err
+	}
+	in := newInput(d.assumeAlive, d.archive, overrides)
 	defer in.close()
 	for _, path := range d.paths {
 		in.add(context.Background(), path)

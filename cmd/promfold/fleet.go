@@ -23,22 +23,26 @@ import (
 // globs match more; what was served once stays, since counters must not go down.
 type fleet struct {
 	flags    *dirFlags
-	label    string // name of the label with the path, "" for none
-	archive  bool
+	label    string                 // name of the label with the path, "" for none
+	archived func(path string) bool // whether it is for us to archive a directory
 	log      *slog.Logger
 	exporter *exporter.Exporter
 	ids      *directory.Identities
 
 	archivers sync.WaitGroup
 
-	mu   sync.Mutex // guards dirs
-	dirs map[string]*directory.Directory
+	mu        sync.Mutex // guards the rest
+	dirs      map[string]*directory.Directory
+	overrides mmapstore.Overrides // of all directories, those too that come later
 }
 
-func newFleet(f *dirFlags, label string, archive bool, e *exporter.Exporter, log *slog.Logger) *fleet {
-	return &fleet{
-		flags: f, label: label, archive: archive, exporter: e, log: log,
-		ids: directory.NewIdentities(), dirs: make(map[string]*directory.Directory),
+// setOverrides corrects families from the next scan of each directory on.
+func (f *fleet) setOverrides(o mmapstore.Overrides) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.overrides = o
+	for _, d := range f.dirs {
+		d.SetOverrides(o)
 	}
 }
 
@@ -70,18 +74,22 @@ func (f *fleet) grow(ctx context.Context) {
 }
 
 func (f *fleet) add(ctx context.Context, path string) {
-	o := directory.Options{ArchiveDir: f.flags.archiveDir, Identities: f.ids, Archiving: f.archive}
+	archive := f.archived(path)
+	o := f.flags.options(f.overrides)
+	o.Identities, o.Archiving = f.ids, archive
 	if f.label != "" {
 		o.Labels = []mmapstore.Label{{Name: f.label, Value: path}}
 	}
 	d := directory.New(path, o)
 	f.dirs[path] = d
 	m := exporter.Member{Directory: d}
-	if f.archive {
+	if archive {
 		options := f.flags.archiverOptions()
 		options.Logger = f.log
 		m.Archiver = archiver.New(d, options)
 		f.archivers.Go(func() { _ = m.Archiver.Run(ctx) }) // nil: it logs its troubles
+	} else {
+		f.log.Info("Not archiving a directory, as the flags have it", "dir", path)
 	}
 	f.exporter.Add(m)
 }

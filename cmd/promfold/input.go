@@ -20,6 +20,7 @@ import (
 type input struct {
 	assumeAlive bool
 	archives    bool
+	overrides   mmapstore.Overrides
 	ids         *directory.Identities
 
 	sources []aggregate.Source
@@ -27,8 +28,8 @@ type input struct {
 	failed  bool // something was left out
 }
 
-func newInput(assumeAlive, archives bool) *input {
-	return &input{assumeAlive: assumeAlive, archives: archives, ids: directory.NewIdentities()}
+func newInput(assumeAlive, archives bool, overrides mmapstore.Overrides) *input {
+	return &input{assumeAlive: assumeAlive, archives: archives, overrides: overrides, ids: directory.NewIdentities()}
 }
 
 func (in *input) fail(err error) {
@@ -55,7 +56,7 @@ func (in *input) add(ctx context.Context, path string) {
 }
 
 func (in *input) addDirectory(ctx context.Context, path string) {
-	d := directory.New(path, directory.Options{Identities: in.ids})
+	d := directory.New(path, directory.Options{Identities: in.ids, Overrides: in.overrides})
 	in.closers = append(in.closers, func() { _ = d.Close() })
 	v, err := d.Scan(ctx)
 	if err != nil {

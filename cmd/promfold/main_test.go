@@ -84,7 +84,7 @@ func cleanEnv() []string {
 	return env
 }
 
-// daemon is a running promfold serve.
+// daemon is a running promfold serve, or archive.
 type daemon struct {
 	t       *testing.T
 	cmd     *exec.Cmd
@@ -99,8 +99,16 @@ var addressField = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
 // serve starts the program on a free port and waits until it listens.
 func serve(t *testing.T, env []string, args ...string) *daemon {
 	t.Helper()
+	d := start(t, env, append([]string{"--web.listen-address=127.0.0.1:0"}, args...)...)
+	d.address = d.awaitLog(addressField)[1]
+	return d
+}
+
+// start starts the program.
+func start(t *testing.T, env []string, args ...string) *daemon {
+	t.Helper()
 	d := &daemon{t: t, scheme: "http", log: make(chan string, 1000), client: &http.Client{Timeout: patience}}
-	d.cmd = exec.Command(binary, append([]string{"--web.listen-address=127.0.0.1:0"}, args...)...)
+	d.cmd = exec.Command(binary, args...)
 	d.cmd.Env = append(cleanEnv(), env...)
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
@@ -121,7 +129,6 @@ func serve(t *testing.T, env []string, args ...string) *daemon {
 			d.log <- lines.Text()
 		}
 	}()
-	d.address = d.awaitLog(addressField)[1]
 	return d
 }
 
@@ -183,17 +190,29 @@ func (d *daemon) wants(lines ...string) {
 // eventually scrapes until the line is there.
 func (d *daemon) eventually(line string) {
 	d.t.Helper()
+	eventually(d.t, line, func() bool { return strings.Contains("\n"+d.metrics(), "\n"+line+"\n") })
+}
+
+// eventually polls until what is waited for has come.
+func eventually(t *testing.T, what string, come func() bool) {
+	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if strings.Contains("\n"+d.metrics(), "\n"+line+"\n") {
+		if come() {
 			return
 		}
 	}
-	d.t.Fatalf("%q never comes", line)
+	t.Fatalf("%q never comes", what)
 }
 
+// signal asks for the end.
 func (d *daemon) signal() {
 	d.t.Helper()
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	d.send(syscall.SIGTERM)
+}
+
+func (d *daemon) send(s os.Signal) {
+	d.t.Helper()
+	if err := d.cmd.Process.Signal(s); err != nil {
 		d.t.Fatal(err)
 	}
 }

@@ -21,17 +21,21 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
+	"github.com/promfold/promfold/directory"
 	"github.com/promfold/promfold/exporter"
 )
 
 // serve is the default command: exporter and archiver of the directories.
 type serve struct {
-	dirs    dirFlags
-	label   string
-	archive bool
+	dirs     dirFlags
+	metrics  metricsFlag
+	label    string
+	archive  bool
+	excludes excludes
 
 	web            *web.FlagConfig
 	path           string
+	lifecycle      bool
 	withoutProcess bool
 	linger         time.Duration
 }
@@ -40,12 +44,16 @@ func addServe(app *kingpin.Application) runner {
 	s := &serve{}
 	cmd := app.Command("serve", "Serve the merged metrics of multiprocess directories, and archive the dead. The default command.").Default()
 	s.dirs.add(cmd)
+	s.metrics.add(cmd)
 	cmd.Flag("multiproc.dir-label", "Add a label of this name, with the path of the directory, to every series. "+
 		"Without it several directories are merged into one.").StringVar(&s.label)
 	cmd.Flag("archive", "Fold the files of dead processes into the archive. "+
 		"Switch it off where another promfold does it, or the directory is read-only.").Default("true").BoolVar(&s.archive)
+	s.excludes.add(cmd)
 	s.web = kingpinflag.AddFlags(cmd, ":9500")
 	cmd.Flag("web.telemetry-path", "Path under which metrics are exposed.").Default("/metrics").StringVar(&s.path)
+	cmd.Flag("web.enable-lifecycle", "Let POST and PUT /-/reload read the file of --metrics.config again, as SIGHUP does. "+
+		"Nothing else can be done over HTTP.").Default("true").BoolVar(&s.lifecycle)
 	cmd.Flag("web.disable-exporter-metrics", "Leave out the metrics about this process (promfold_go_*, promfold_process_*, "+
 		"promfold_promhttp_*). Those about directories and merges are always there.").
 		BoolVar(&s.withoutProcess)
@@ -56,6 +64,9 @@ func addServe(app *kingpin.Application) runner {
 
 func (s *serve) complete() error {
 	if err := s.dirs.complete(); err != nil {
+		return err
+	}
+	if err := s.excludes.complete(&s.dirs); err != nil {
 		return err
 	}
 	if err := checkDirLabel(s.label); err != nil {
@@ -74,15 +85,33 @@ func (s *serve) complete() error {
 	return nil
 }
 
+// fleet is the directories, corrected by what the reloader reads.
+func (s *serve) fleet(r *reloader, e *exporter.Exporter, log *slog.Logger) *fleet {
+	f := &fleet{
+		flags: &s.dirs, label: s.label, exporter: e, log: log,
+		archived: func(path string) bool { return s.archive && !s.excludes.cover(path) },
+		ids:      directory.NewIdentities(), dirs: make(map[string]*directory.Directory), overrides: r.now,
+	}
+	r.apply = f.setOverrides
+	return f
+}
+
 func (s *serve) run(log *slog.Logger) error {
+	hangups := hangups()
 	if err := s.complete(); err != nil {
+		return err
+	}
+	reload, err := newReloader(s.metrics, log)
+	if err != nil {
 		return err
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	log.Info("Starting promfold", "version", version.Info())
-	e := exporter.New(exporter.Options{DirectoryLabel: s.label, ProcessMetrics: !s.withoutProcess, Logger: log})
-	f := newFleet(&s.dirs, s.label, s.archive, e, log)
+	e := exporter.New(exporter.Options{
+		DirectoryLabel: s.label, ProcessMetrics: !s.withoutProcess, Collectors: reload.collectors(), Logger: log,
+	})
+	f := s.fleet(reload, e, log)
 	if err := f.readable(); err != nil {
 		return err
 	}
@@ -93,12 +122,13 @@ func (s *serve) run(log *slog.Logger) error {
 	defer cancel()
 	f.grow(ctx)
 	background.Go(func() { f.watch(ctx) })
+	background.Go(func() { reload.follow(ctx, hangups) })
 
 	last := newLastScrape(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.grow(ctx)
 		e.ServeHTTP(w, r)
 	}))
-	site, err := newSite(s.path, last)
+	site, err := newSite(s.path, last, s.lifecycleAPI(reload))
 	if err != nil {
 		return err
 	}
@@ -114,6 +144,14 @@ func (s *serve) run(log *slog.Logger) error {
 	s.awaitLast(last, signals, served)
 	signal.Stop(signals) // one more ends us at once
 	return shutdown(server, served)
+}
+
+// lifecycleAPI is what answers for /-/reload.
+func (s *serve) lifecycleAPI(r *reloader) http.Handler {
+	if !s.lifecycle {
+		return http.HandlerFunc(noLifecycle)
+	}
+	return r
 }
 
 // awaitLast lingers: the last counts of an application that ends with us are

@@ -14,15 +14,18 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 )
 
-// newSite is what is served: metrics at path, health, and a page that leads
-// there.
-func newSite(path string, metrics http.Handler) (http.Handler, error) {
+// newSite is what is served: metrics at path, health, reloads unless that is
+// nil, and a page that leads there.
+func newSite(path string, metrics, reload http.Handler) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle(path, metrics)
 	for _, p := range []string{"/-/healthy", "/-/ready"} {
 		if p != path {
 			mux.HandleFunc(p, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK\n") })
 		}
+	}
+	if reload != nil && path != "/-/reload" {
+		mux.Handle("/-/reload", reload)
 	}
 	if path == "/" {
 		return mux, nil
