@@ -5,9 +5,9 @@ GOLANGCI_LINT := bin/golangci-lint
 # Pinned: another version may find other things.
 GOLANGCI_VERSION := v2.15.0
 
-# Modules of their own under testmodules/ keep third-party middleware out of
-# promfold's dependencies.
-TEST_MODULES := $(dir $(wildcard testmodules/*/go.mod))
+# Modules of their own under testmodules/ and examples/ keep third-party
+# middleware out of promfold's dependencies.
+TEST_MODULES := $(dir $(wildcard testmodules/*/go.mod examples/*/go.mod))
 
 .PHONY: all
 all: test lint
@@ -50,6 +50,11 @@ $(GOLANGCI_LINT):
 .PHONY: e2e
 e2e: ## against a real Prometheus: needs prometheus and promtool on PATH
 	$(GO) test -tags e2e -run E2E -count=1 -v ./cmd/promfold
+
+.PHONY: interop
+interop: ## beside real gunicorn, Celery, Puma and Ruby processes; as root, with apt or what it would install
+	.ci/install-interop || [ -z "$$CI" ] # elsewhere what is missing is skipped, by name
+	$(GO) test -tags interop -count=1 -timeout 20m -v ./interop
 
 .PHONY: demo-check
 demo-check: ## the main job for ten seconds; fails unless its ledger balances

@@ -1,0 +1,49 @@
+//go:build interop && linux
+
+package interop_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// newDirectory makes a multiprocess directory on a tmpfs, as in production.
+func newDirectory(t *testing.T, owner user, mode os.FileMode) string {
+	t.Helper()
+	base := "/dev/shm"
+	if _, err := os.Stat(base); err != nil {
+		base = ""
+	}
+	dir, err := os.MkdirTemp(base, "promfold-interop-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, mode); err != nil {
+		t.Fatal(err)
+	}
+	if owner.uid != 0 {
+		if err := os.Chown(dir, int(owner.uid), int(owner.gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// stockFiles is how many files of stock clients there are: in the directory, and
+// set aside beside the archive.
+func stockFiles(dir string) (listed, aside int) {
+	return count(dir), count(filepath.Join(dir, ".promfold"))
+}
+
+func count(dir string) (n int) {
+	entries, _ := os.ReadDir(dir) // the archive's may not be there yet
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".db") || strings.HasSuffix(e.Name(), ".bin") {
+			n++
+		}
+	}
+	return n
+}

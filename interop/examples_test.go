@@ -1,0 +1,180 @@
+//go:build interop && linux
+
+package interop_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// exampleRun is an example, started by its own script as its README says.
+type exampleRun struct {
+	place   string
+	env     []string
+	dir     string
+	app     *process
+	sidecar *sidecar
+}
+
+// startExample runs both commands of the README, on ports that are free. The
+// variable names the multiprocess directory.
+func startExample(t *testing.T, name, variable string, flags ...string) *exampleRun {
+	t.Helper()
+	place, err := filepath.Abs(filepath.Join("../examples", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &exampleRun{place: place, dir: newDirectory(t, user{}, 0o755)}
+	x.env = []string{variable + "=" + x.dir, "SHOP_DATA=" + t.TempDir(), "PYTHONDONTWRITEBYTECODE=1",
+		"PATH=" + stage + ":" + venv("bin") + ":" + os.Getenv("PATH")}
+	x.app = start(t, name, x.command(append([]string{"app"}, flags...)...))
+	x.sidecar = startAs(t, x.command("sidecar", "--web.listen-address=127.0.0.1:0", "--archive.interval=1s"))
+	return x
+}
+
+func (x *exampleRun) command(args ...string) command {
+	return command{args: append([]string{"./run"}, args...), dir: x.place, env: x.env}
+}
+
+// take places orders until there are enough, waiting first until one is taken.
+func (x *exampleRun) take(t *testing.T, base string, orders int) *ledger {
+	t.Helper()
+	await(t, time.Minute, func() error {
+		resp, err := http.Get(base + "/")
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err
+	})
+	l := newLedger()
+	for n := range orders {
+		l.place(base, nthOrder(n))
+	}
+	return l
+}
+
+// stop stops the application, and returns what is exposed after its death.
+func (x *exampleRun) stop(t *testing.T) samples {
+	t.Helper()
+	_ = syscall.Kill(-x.app.cmd.Process.Pid, syscall.SIGTERM)
+	_ = x.app.ended(t, 40*time.Second)
+	return awaitFolded(t, x.dir, x.sidecar)
+}
+
+// Property: the example of gunicorn works as its README says.
+func TestExampleGunicorn(t *testing.T) {
+	needPython(t, venvPython(), "gunicorn", "prometheus_client")
+	x := startExample(t, "gunicorn", "PROMETHEUS_MULTIPROC_DIR", "--bind=127.0.0.1:0", "--no-control-socket", "--graceful-timeout=3")
+	l := x.take(t, x.app.says(t, serving, 1, 20*time.Second)[1], 500)
+	l.check(t, x.sidecar.scraped(t), true)
+	got := x.stop(t)
+	l.check(t, got, true)
+	l.checkWorkers(t, got, "shop_worker_orders")
+	if left := got.by("shop_workers", "pid"); len(left) > 0 {
+		t.Errorf("shop_workers is %v after all workers have died", left)
+	}
+}
+
+// Property: the example of Celery works as its README says.
+func TestExampleCelery(t *testing.T) {
+	needPython(t, venvPython(), "celery", "prometheus_client")
+	x := startExample(t, "celery", "PROMETHEUS_MULTIPROC_DIR")
+	x.app.says(t, celeryReady, 1, time.Minute)
+	send := start(t, "send", x.command("send", "200"))
+	if err := send.ended(t, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // while it lives, and after
+		got := x.sidecar.scraped(t)
+		if a, b := got.sum("shop_tasks_total", "task", "invoice"), got.sum("shop_tasks_total", "task", "remind"); a != 200 || b != 100 {
+			t.Errorf("%v invoices, %v reminders", a, b)
+		}
+		x.stop(t)
+	}
+}
+
+var pumaServing = regexp.MustCompile(`Listening on (http://127\.0\.0\.1:\d+)`)
+
+// Property: the example of Puma works as its README says, and goes on doing so
+// while its workers are replaced, twenty times.
+func TestExamplePuma(t *testing.T) {
+	needProgram(t, "puma")
+	needRuby(t, "fast_mmaped_file")
+	x := startExample(t, "puma", "prometheus_multiproc_dir", "--bind", "tcp://127.0.0.1:0")
+	base := x.app.says(t, pumaServing, 1, 30*time.Second)[1]
+	l := x.take(t, base, 100)
+	l.check(t, x.sidecar.scraped(t), false)
+	watch := startWatch(t, x.dir, x.sidecar, l.tally("shop_orders_total"))
+	load := startLoad(t, l, base, 2)
+	for replaced := 1; replaced <= 20; replaced++ {
+		replaceWorker(t, x.app, l, replaced)
+	}
+	load.stop()
+	got := x.stop(t)
+	watch.stop(t)
+	watch.fewFiles(t)
+	l.check(t, got, false)
+	l.checkWorkers(t, got, "shop_worker_orders")
+	// The middleware has seen what did not count as an order, too.
+	if seen := got.sum("http_requests_total", "path", "/order", "code", "200"); seen != got.sum("shop_orders_total") {
+		t.Errorf("the middleware has counted %v, the application %v", seen, got.sum("shop_orders_total"))
+	}
+	if left := got.by("shop_workers", "pid"); len(left) > 0 {
+		t.Errorf("shop_workers is %v after all workers have died", left)
+	}
+}
+
+// replaceWorker ends a worker that has taken orders, and waits until a new one has.
+func replaceWorker(t *testing.T, app *process, l *ledger, n int) {
+	t.Helper()
+	taken := l.workers()
+	for pid := range app.children() {
+		if taken[pid] == 0 {
+			continue
+		}
+		if number, err := strconv.Atoi(pid); err == nil {
+			_ = syscall.Kill(number, syscall.SIGTERM)
+			break
+		}
+	}
+	await(t, 30*time.Second, func() error {
+		if now := len(l.workers()); now <= len(taken) {
+			return fmt.Errorf("%d workers have taken orders after %d replacements", now, n)
+		}
+		return nil
+	})
+}
+
+// Property: the example of Fiber works as its README says.
+func TestExampleFiberPrefork(t *testing.T) {
+	needProgram(t, "go")
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	x := startExample(t, "fiber-prefork", "PROMETHEUS_MULTIPROC_DIR", "-listen", address)
+	l := x.take(t, "http://"+address, 300)
+	for _, got := range []samples{x.sidecar.scraped(t), x.stop(t)} {
+		for item, n := range l.byItem {
+			if have := got.sum("shop_orders_total", "item", item); have != float64(n) {
+				t.Errorf("%v orders of %s; the ledger says %d", have, item, n)
+			}
+		}
+		l.equal(t, got, "shop_order_amount_euros_count", float64(l.acked), 1)
+		l.equal(t, got, "shop_order_amount_euros_sum", l.amount, 60)
+		l.checkWorkers(t, got, "shop_worker_orders")
+	}
+	if left := x.sidecar.scraped(t).by("shop_workers", "pid"); len(left) > 0 {
+		t.Errorf("shop_workers is %v after all workers have died", left)
+	}
+}

@@ -1,0 +1,307 @@
+//go:build interop && linux
+
+package interop_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// shop is the gunicorn example under load beside a sidecar.
+type shop struct {
+	python  string
+	options []string // of gunicorn
+	user    user
+	mode    os.FileMode // of the directory
+	old     bool        // client_python before 0.18: no gauge of mode mostrecent
+
+	seat      seat
+	flags     []string // of promfold
+	lifetimes int      // of workers, until the load ends
+	kills     int      // of the sidecar, meanwhile
+
+	dir     string
+	sidecar *sidecar
+	server  *process
+	base    string // URL of the server
+	ledger  *ledger
+	watch   *watch
+}
+
+// stock is gunicorn and client_python as PyPI has them.
+func stock() *shop {
+	return &shop{python: venvPython(), options: []string{"--no-control-socket", "--graceful-timeout=3"}, mode: 0o755, lifetimes: 60, kills: 10,
+		flags: []string{"--archive.interval=1s"}}
+}
+
+var (
+	serving = regexp.MustCompile(`Listening at: (http://127\.0\.0\.1:\d+)`)
+	booted  = regexp.MustCompile(`Booting worker with pid: (\d+)`)
+)
+
+const workers = 4
+
+// open starts directory, sidecar and server.
+func (s *shop) open(t *testing.T) {
+	t.Helper()
+	needPython(t, s.python, "gunicorn", "prometheus_client")
+	s.dir = newDirectory(t, s.user, s.mode)
+	s.sidecar = startSidecar(t, s.seat, s.dir, s.flags...)
+	args := append([]string{s.python, "-B", "-m", "gunicorn", "--bind=127.0.0.1:0"}, s.options...)
+	s.server = start(t, "gunicorn", command{args: append(args, "app:app"), dir: example("gunicorn"), user: s.user,
+		env: []string{"PROMETHEUS_MULTIPROC_DIR=" + s.dir}})
+	s.base = s.server.says(t, serving, 1, 20*time.Second)[1]
+	s.ledger = newLedger()
+	s.watch = startWatch(t, s.dir, s.sidecar, s.ledger.tally("shop_orders_total"))
+}
+
+// run loads the server until so many workers have lived, and kills the sidecar
+// all the while.
+func (s *shop) run(t *testing.T) {
+	t.Helper()
+	load := startLoad(t, s.ledger, s.base, 4)
+	for k := 1; k <= s.kills; k++ {
+		s.server.says(t, booted, workers+s.lifetimes*k/(s.kills+1), time.Minute)
+		s.sidecar.restart(t)
+	}
+	s.server.says(t, booted, workers+s.lifetimes, 5*time.Minute)
+	load.stop()
+}
+
+// settled waits until exactly the workers that live, and have taken orders, are
+// in the live modes.
+func (s *shop) settled(t *testing.T) {
+	t.Helper()
+	await(t, 20*time.Second, func() error {
+		want := make(map[string]bool)
+		taken := s.ledger.workers()
+		for pid := range s.server.children() {
+			if taken[pid] > 0 {
+				want[pid] = true
+			}
+		}
+		got := s.sidecar.scraped(t)
+		have := got.by("shop_worker_start_time_seconds", "pid")
+		for pid, started := range have {
+			if started == 0 { // has not taken an order
+				delete(have, pid)
+			}
+		}
+		if sum := got.sum("shop_workers"); int(sum) != len(want) || !slices.Equal(keys(want), keys(have)) {
+			return fmt.Errorf("living workers that have taken orders: %v; exposed are %v, sum %v", keys(want), keys(have), sum)
+		}
+		return nil
+	})
+}
+
+// close stops the server, and waits until the sidecar has folded all that it left.
+func (s *shop) close(t *testing.T) samples {
+	t.Helper()
+	s.terminate(t)
+	await(t, 30*time.Second, func() error {
+		listed, aside := stockFiles(s.dir)
+		if listed+aside > 0 {
+			return fmt.Errorf("%d files are left in the directory, %d set aside", listed, aside)
+		}
+		return nil
+	})
+	got := s.sidecar.scraped(t)
+	if live := got.sum("promfold_processes", "state", "live"); live != 0 {
+		t.Errorf("%v files are said to be of living processes", live)
+	}
+	for _, gauge := range []string{"shop_workers", "shop_worker_start_time_seconds"} {
+		if left := got.by(gauge, "pid"); len(left) > 0 {
+			t.Errorf("%s of dead workers is still there: %v", gauge, left)
+		}
+	}
+	return got
+}
+
+func (s *shop) terminate(t *testing.T) {
+	t.Helper()
+	s.server.signal(t, syscall.SIGTERM)
+	if err := s.server.ended(t, 40*time.Second); err != nil {
+		t.Errorf("gunicorn: %v", err)
+	}
+	for _, bad := range []string{"Traceback", "exited with code"} {
+		if strings.Contains(s.server.out.String(), bad) {
+			t.Errorf("gunicorn or its application failed:\n%s", s.server.out.tail(60))
+		}
+	}
+}
+
+// check compares every total and gauge with the ledger.
+func (s *shop) check(t *testing.T, got samples) {
+	t.Helper()
+	s.watch.stop(t)
+	s.ledger.check(t, got, true)
+	s.ledger.checkWorkers(t, got, "shop_worker_orders")
+	if got := got.sum("shop_largest_order_amount_euros"); got != s.ledger.largest {
+		t.Errorf("the largest order is %v; the ledger says %v", got, s.ledger.largest)
+	}
+	if s.ledger.uncertain > 0 {
+		t.Errorf("%d connections broke, though gunicorn finishes what it has accepted", s.ledger.uncertain)
+	}
+	t.Logf("%d worker lifetimes, %d kills of the sidecar", len(booted.FindAllString(s.server.out.String(), -1)), s.sidecar.kills.Load()/2)
+}
+
+// lastOrder is one after all others, so that it is known which is the last.
+func (s *shop) lastOrder(t *testing.T) {
+	t.Helper()
+	s.ledger.place(s.base, order{"pen", 33, 1})
+	if got := s.sidecar.scraped(t).sum("shop_last_order_amount_euros"); got != 33 && !s.old {
+		t.Errorf("the last order is %v, not 33", got)
+	}
+}
+
+// whole is the scenario where all is to work.
+func (s *shop) whole(t *testing.T) {
+	s.open(t)
+	s.run(t)
+	s.lastOrder(t)
+	s.settled(t)
+	got := s.close(t)
+	if last := got.sum("shop_last_order_amount_euros"); last != 33 && !s.old {
+		t.Errorf("after its worker's death the last order is %v, not 33", last)
+	}
+	s.check(t, got)
+	s.watch.fewFiles(t)
+	s.sidecar.stop(t)
+}
+
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// Property: 500 workers come and go under load while the sidecar is killed 20
+// times. The files stay few, no series goes down, and every total equals what the
+// clients had acknowledged.
+func TestGunicorn(t *testing.T) {
+	s := stock()
+	s.lifetimes, s.kills = 500, 20
+	s.whole(t)
+}
+
+// Property: the same where the sidecar cannot see the application's processes,
+// as two containers of a pod.
+func TestGunicornOtherPIDNamespace(t *testing.T) {
+	needRoot(t)
+	s := stock()
+	s.seat.otherPID = true
+	s.whole(t)
+}
+
+var shopkeeper = user{uid: 21001, gid: 21001}
+
+// Property: the same for a user without any privilege.
+func TestGunicornSameUser(t *testing.T) {
+	needRoot(t)
+	for name, other := range map[string]bool{"same pid namespace": false, "other pid namespace": true} {
+		t.Run(name, func(t *testing.T) {
+			s := stock()
+			s.user, s.seat, s.lifetimes = shopkeeper, seat{shopkeeper, other}, 40
+			s.whole(t)
+		})
+	}
+}
+
+// Property: who may read the files, but not ask for leases, archives nothing,
+// says so, and exposes the right totals all the same. Whether it may write to the
+// directory makes no difference.
+func TestGunicornOtherUser(t *testing.T) {
+	needRoot(t)
+	for name, mode := range map[string]os.FileMode{"may read": 0o750, "may write": 0o770} {
+		t.Run(name, func(t *testing.T) {
+			s := stock()
+			s.user, s.mode, s.lifetimes, s.kills = shopkeeper, mode, 20, 3
+			s.seat = seat{user: user{uid: 21002, gid: 21002, groups: []uint32{shopkeeper.gid}}}
+			s.open(t)
+			s.run(t)
+			s.lastOrder(t)
+			s.terminate(t)
+			got := s.sidecar.scraped(t)
+			s.check(t, got)
+			files, aside := stockFiles(s.dir)
+			if least := 8 * s.lifetimes; files < least || aside > 0 {
+				t.Errorf("%d files, %d set aside; the workers made at least %d", files, aside, least)
+			}
+			if none := got.sum("promfold_liveness_files", "method", "none"); int(none) != files {
+				t.Errorf("nothing told of %v files whether their processes live; there are %d", none, files)
+			}
+			if unknown := got.sum("promfold_processes", "state", "unknown"); int(unknown) != files {
+				t.Errorf("%v files are of unknown state; there are %d", unknown, files)
+			}
+			if log := s.sidecar.stop(t); !strings.Contains(log, "Cannot tell whether some processes live") {
+				t.Errorf("nothing about it in the log:\n%s", log)
+			}
+		})
+	}
+}
+
+// Property: where the operator says that pids mean the same to both, another user
+// that may write can archive.
+func TestGunicornOtherUserSamePIDNamespace(t *testing.T) {
+	needRoot(t)
+	s := stock()
+	s.user, s.mode, s.lifetimes, s.kills = shopkeeper, 0o770, 30, 4
+	s.seat = seat{user: user{uid: 21002, gid: 21002, groups: []uint32{shopkeeper.gid}}}
+	s.flags = append(s.flags, "--liveness.same-pid-namespace")
+	s.whole(t)
+}
+
+// Property: an application that still calls mark_process_dead when a worker ends
+// is not hurt by the sidecar, nor the totals by the application.
+func TestGunicornMarksProcessesDead(t *testing.T) {
+	s := stock()
+	s.options = append(s.options, "--config="+testdata("markdead.conf.py"))
+	s.flags = []string{"--archive.interval=100ms"} // meet often
+	s.whole(t)
+}
+
+// Property: client_python 0.16, whose files have no timestamps, and the server and
+// interpreter of a distribution.
+func TestGunicornOldClient(t *testing.T) {
+	s := stock()
+	s.python, s.old = systemPython, true
+	s.options = []string{"--graceful-timeout=3", "--config=" + testdata("old.conf.py"), "--pythonpath=" + testdata("")}
+	s.whole(t)
+}
+
+// Property: with --no-archive the application's own view of its files goes on
+// working, and is the sidecar's.
+func TestGunicornNoArchive(t *testing.T) {
+	s := stock()
+	s.lifetimes, s.kills, s.flags = 10, 2, []string{"--no-archive"}
+	s.open(t)
+	s.run(t)
+	s.lastOrder(t)
+	s.terminate(t)
+	theirs := start(t, "collector", command{args: []string{s.python, "-B", testdata("collect.py")},
+		env: []string{"PROMETHEUS_MULTIPROC_DIR=" + s.dir}})
+	if err := theirs.ended(t, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	want, err := parse(theirs.out.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := s.sidecar.scraped(t).app()
+	s.check(t, got)
+	for key, one := range want {
+		if live := one.name == "shop_workers" || one.name == "shop_worker_start_time_seconds"; live {
+			delete(want, key) // the client's collector does not know who is dead
+		}
+	}
+	if !maps.EqualFunc(want, got, func(a, b sample) bool { return a.value == b.value }) {
+		t.Errorf("client_python's collector has %v, the sidecar %v", want, got)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, ".promfold")); err == nil {
+		t.Error("there is an archive")
+	}
+}

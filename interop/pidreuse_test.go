@@ -1,0 +1,51 @@
+//go:build interop && linux
+
+package interop_test
+
+import (
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// Property: processes of the stock client that all have the same pid, one after
+// the other, each counting into the file of the one before, or into a new one
+// where that was just archived, lose nothing and double nothing. A thousand
+// times, while the sidecar looks for the dead as fast as it can and is killed.
+func TestPIDReuse(t *testing.T) {
+	needRoot(t)
+	for name, python := range map[string]string{"client of PyPI": venvPython(), "client 0.16": systemPython} {
+		t.Run(name, func(t *testing.T) {
+			needPython(t, python, "prometheus_client")
+			const rounds, kills = 1000, 5
+			dir := newDirectory(t, user{}, 0o755)
+			sidecar := startSidecar(t, seat{}, dir, "--archive.interval=10ms")
+			app := start(t, "samepid.py", command{env: []string{"PROMETHEUS_MULTIPROC_DIR=" + dir},
+				args: []string{"unshare", "--pid", "--fork", "--mount-proc", python, "-B", testdata("samepid.py"), strconv.Itoa(rounds)}})
+			watch := startWatch(t, dir, sidecar, tally{series: "things_total", acknowledged: func() float64 {
+				return lastNumber(app.out.String())
+			}})
+			for k := 1; k <= kills; k++ {
+				app.says(t, toldSoFar, rounds*k/(kills+1), time.Minute)
+				sidecar.restart(t)
+			}
+			end := app.says(t, regexp.MustCompile(`end acknowledged=(\d+) lifetimes=(\d+) pids=1\b`), 1, 2*time.Minute)
+			if err := app.ended(t, 10*time.Second); err != nil {
+				t.Errorf("samepid.py: %v\n%s", err, app.out.tail(40))
+			}
+			got := awaitFolded(t, dir, sidecar)
+			watch.stop(t)
+			want, _ := strconv.ParseFloat(end[1], 64)
+			t.Logf("%s counted by %s processes of one pid; %d kills of the sidecar", end[1], end[2], kills)
+			for _, series := range []string{"things_total", "thing_size_count", "thing_size_sum", `thing_size_bucket{le="1"}`} {
+				if got[series].value != want {
+					t.Errorf("%s is %v, not %v", series, got[series].value, want)
+				}
+			}
+			if left := got.by("processes", "pid"); len(left) > 0 {
+				t.Errorf("a gauge of dead processes is still there: %v", left)
+			}
+		})
+	}
+}

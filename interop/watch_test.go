@@ -1,0 +1,151 @@
+//go:build interop && linux
+
+package interop_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// watch scrapes a sidecar all the time and counts the files of the directory.
+//
+// Properties: what is cumulative never goes down and never leaves, across kills of
+// the sidecar too; a scrape fails only where the sidecar was killed; no file is
+// unreadable; what was acknowledged when a scrape began is in it, and nothing is
+// that had not been asked for when it ended.
+type watch struct {
+	dir     string
+	sidecar *sidecar
+	tally   tally
+	quit    chan struct{}
+	done    chan struct{}
+
+	// The rest belongs to the watching goroutine until done is closed.
+	last     map[string]float64
+	problems []string
+
+	scrapes, cut     int // good ones; those that a kill cut off
+	listed, aside    int // most files at once
+	slowest, elapsed time.Duration
+}
+
+// tally says what an application has done. Nil functions say nothing.
+type tally struct {
+	series       string // the counter; labels are summed over
+	acknowledged func() float64
+	asked        func() float64
+}
+
+func startWatch(t *testing.T, dir string, s *sidecar, y tally) *watch {
+	w := &watch{dir: dir, sidecar: s, tally: y, quit: make(chan struct{}), done: make(chan struct{}), last: make(map[string]float64)}
+	go w.run()
+	t.Cleanup(func() {
+		select {
+		case <-w.quit:
+		default:
+			close(w.quit)
+		}
+		<-w.done
+	})
+	return w
+}
+
+const scrapeEvery = 40 * time.Millisecond
+
+func (w *watch) run() {
+	defer close(w.done)
+	began := time.Now()
+	defer func() { w.elapsed = time.Since(began) }()
+	tick := time.NewTicker(scrapeEvery)
+	defer tick.Stop()
+	for {
+		listed, aside := stockFiles(w.dir)
+		w.listed, w.aside = max(w.listed, listed), max(w.aside, aside)
+		w.look()
+		select {
+		case <-w.quit:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (w *watch) look() {
+	kills := w.sidecar.kills.Load()
+	if kills%2 == 1 {
+		return // down
+	}
+	var atLeast float64
+	if w.tally.acknowledged != nil {
+		atLeast = w.tally.acknowledged()
+	}
+	began := time.Now()
+	got, err := w.sidecar.scrape()
+	if err != nil {
+		if w.sidecar.kills.Load() == kills {
+			w.problem("scrape %d: %v", w.scrapes, err)
+		}
+		w.cut++
+		return
+	}
+	w.scrapes++
+	w.slowest = max(w.slowest, time.Since(began))
+	if total := got.sum(w.tally.series); w.tally.acknowledged != nil && total < atLeast {
+		w.problem("scrape %d: %s is %v, and %v were acknowledged before it", w.scrapes, w.tally.series, total, atLeast)
+	} else if w.tally.asked != nil && total > w.tally.asked() {
+		w.problem("scrape %d: %s is %v, and only %v were asked for", w.scrapes, w.tally.series, total, w.tally.asked())
+	}
+	if n := got.sum("promfold_file_errors"); n > 0 {
+		w.problem("scrape %d: bad files: %v", w.scrapes, got.by("promfold_file_errors", "reason"))
+	}
+	w.compare(got.app())
+}
+
+// compare holds what is cumulative against the scrape before.
+func (w *watch) compare(got samples) {
+	for key, before := range w.last {
+		if now, ok := got[key]; !ok {
+			w.problem("scrape %d: %s has left at %v", w.scrapes, key, before)
+			delete(w.last, key)
+		} else if now.value < before {
+			w.problem("scrape %d: %s went down from %v to %v", w.scrapes, key, before, now.value)
+		}
+	}
+	for key, one := range got {
+		if one.cumulative {
+			w.last[key] = one.value
+		}
+	}
+}
+
+func (w *watch) problem(format string, args ...any) {
+	w.problems = append(w.problems, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+// stop ends the watch and reports what it saw.
+func (w *watch) stop(t *testing.T) {
+	t.Helper()
+	close(w.quit)
+	<-w.done
+	for i, problem := range w.problems {
+		if i == 10 {
+			t.Errorf("and %d more", len(w.problems)-i)
+			break
+		}
+		t.Error(problem)
+	}
+	if w.scrapes == 0 {
+		t.Error("no scrape was answered")
+	}
+	t.Logf("%d scrapes in %.1f s, %d cut off by kills, slowest %v; at most %d files in the directory and %d set aside",
+		w.scrapes, w.elapsed.Seconds(), w.cut, w.slowest.Round(time.Millisecond), w.listed, w.aside)
+}
+
+// fewFiles holds the number of files.
+func (w *watch) fewFiles(t *testing.T) {
+	t.Helper()
+	if w.listed >= 100 {
+		t.Errorf("%d files in the directory at once", w.listed)
+	}
+}
