@@ -14,17 +14,23 @@ import (
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/mmapstore"
 )
 
 // Options are the choices of New. The zero value works.
 type Options struct {
 	// Interval is the time between rounds. Default 5 s. Changes in the
-	// directory start one earlier.
+	// directory start one earlier. A stock client's file that was set aside
+	// rests for as long before it is folded.
 	Interval time.Duration
 	// Fold are the limits of the archive.
 	Fold aggregate.FoldOptions
 	// Logger hears of takeovers and failures. Default: nobody.
 	Logger *slog.Logger
+
+	// Progress is told now and then how many of the files in a long round are
+	// done. Default: the log is.
+	Progress func(done, total int)
 
 	// step is called at each step of a commit, for tests that kill.
 	step func(Step)
@@ -35,6 +41,8 @@ type Stats struct {
 	Active    bool   // this archiver holds the directory; otherwise it stands by
 	Commits   uint64 // archives written
 	Absorbed  uint64 // files folded and removed
+	Discarded uint64 // files of stock clients removed, in which nothing outlived its process
+	Foreign   bool   // another program archives the stock clients' files
 	Swept     uint64 // temporary files of processes that died at birth
 	Failures  uint64 // rounds that failed
 	SetAside  uint64 // damaged files and archives that were renamed
@@ -47,9 +55,13 @@ type Archiver struct {
 	d *directory.Directory
 	o Options
 
-	// round is held during a round, and guards lock; it is taken before mu.
+	// round is held during a round, and guards lock and resting; it is taken
+	// before mu.
 	round sync.Mutex
 	lock  *directory.Lock // on the directory, while Run has it
+	// resting is since when files of stock clients have been aside, as far as
+	// we know.
+	resting map[mmapstore.ID]time.Time
 
 	lastFailure string // as logged by Run, which alone uses it
 
@@ -68,7 +80,7 @@ func New(d *directory.Directory, o Options) *Archiver {
 		o.step = func(Step) {}
 	}
 	o.Logger = o.Logger.With("dir", d.Path())
-	return &Archiver{d: d, o: o}
+	return &Archiver{d: d, o: o, resting: make(map[mmapstore.ID]time.Time)}
 }
 
 // Stats is a snapshot.
@@ -121,7 +133,7 @@ func (a *Archiver) hold(ctx context.Context, w *waker) error {
 	a.o.Logger.Info("Archiving")
 	for ctx.Err() == nil && lock.Covers(a.d.Path()) {
 		w.watch()
-		if err := a.Once(ctx); ctx.Err() == nil {
+		if _, _, err := a.tryOnce(ctx); ctx.Err() == nil {
 			a.report("Round failed, nothing is lost", err)
 		}
 		w.wait(ctx, a.o.Interval)
@@ -155,16 +167,22 @@ func (a *Archiver) report(what string, err error) {
 }
 
 // Once runs one round, waiting for another archiver to let go of the directory
-// until ctx ends. If this Archiver is running, its lock serves.
+// until ctx ends. If this Archiver is running, its lock serves. Files of stock
+// clients that the round has set aside must rest before they are folded; Once
+// waits for that, and runs another.
 func (a *Archiver) Once(ctx context.Context) error {
 	for {
-		if held, err := a.tryOnce(ctx); held || err != nil {
+		held, again, err := a.tryOnce(ctx)
+		switch {
+		case err != nil || held && again.IsZero():
 			return err
+		case !held:
+			again = time.Now().Add(onceRetry)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("another archiver keeps the lock on %s: %w", a.d.Path(), ctx.Err())
-		case <-time.After(onceRetry):
+			return fmt.Errorf("archive %s, not finished: %w", a.d.Path(), ctx.Err())
+		case <-time.After(time.Until(again)):
 		}
 	}
 }
@@ -174,19 +192,22 @@ func (a *Archiver) Once(ctx context.Context) error {
 const onceRetry = 50 * time.Millisecond
 
 // tryOnce runs a round, or reports that another has the directory. It must not
-// wait for the lock with round held: Run takes them in the other order.
-func (a *Archiver) tryOnce(ctx context.Context) (held bool, err error) {
+// wait for the lock with round held: Run takes them in the other order. again is
+// when files that rest now can be folded, zero if there are none.
+func (a *Archiver) tryOnce(ctx context.Context) (held bool, again time.Time, err error) {
 	a.round.Lock()
 	defer a.round.Unlock()
 	if a.lock == nil {
 		lock, err := directory.TryLockDir(a.d.Path(), false)
 		if err != nil {
-			return false, fmt.Errorf("archive %s: %w", a.d.Path(), err)
+			return false, again, fmt.Errorf("archive %s: %w", a.d.Path(), err)
 		}
 		if lock == nil {
-			return false, nil
+			return false, again, nil
 		}
 		defer lock.Unlock()
 	}
-	return true, a.runRound(ctx)
+	err = a.runRound(ctx)
+	again, _ = a.nextRested()
+	return true, again, err
 }

@@ -20,15 +20,15 @@ import (
 // one, which becomes the next spare. So the space and the inode of the next
 // commit are always there: a directory that is full is the usual patient.
 //
-// The archive must still be the one that the view has: the lock on the directory
-// sees to that, unless the directory itself was exchanged under it.
-func (a *Archiver) commit(v *directory.View, next *aggregate.Archive) error {
+// The archive must still be the edition on which next builds: the lock on the
+// directory sees to that, unless the directory itself was exchanged under it.
+func (a *Archiver) commit(e directory.Edition, next *aggregate.Archive) error {
 	lock, err := a.lockCommit()
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
-	if !v.Current() {
+	if !e.Current() {
 		return errors.New("another archiver has committed")
 	}
 	spare := filepath.Join(a.d.HiddenDir(), directory.SpareName)
@@ -45,6 +45,7 @@ func (a *Archiver) commit(v *directory.View, next *aggregate.Archive) error {
 		a.o.Logger.Warn("Cannot sync the archive's directory", "err", err)
 	}
 	a.o.step(StepDurable)
+	a.note(func(s *Stats) { s.Commits++ })
 	return nil
 }
 

@@ -23,7 +23,7 @@ import (
 // lock on the directory.
 func (a *Archiver) runRound(ctx context.Context) error {
 	defer a.note(func(s *Stats) { s.LastRound = time.Now() })
-	v, err := a.d.Scan(ctx)
+	v, err := a.d.ScanNative(ctx)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,14 @@ func (a *Archiver) runRound(ctx context.Context) error {
 	if v.Missing {
 		return nil
 	}
-	if err := a.makeHidden(); err != nil {
+	if err := a.makeHidden(); noRoom(err) {
+		hope, failed := a.makeRoom(ctx, v.Edition)
+		if failed != nil || !hope {
+			return errors.Join(err, failed)
+		}
+		a.o.Logger.Warn("The directory is full: removing files of dead processes that need no archive", "err", err)
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if directory.Damaged(v.ArchiveErr) {
@@ -40,7 +47,7 @@ func (a *Archiver) runRound(ctx context.Context) error {
 			return err
 		}
 		v.Close()
-		if v, err = a.d.Scan(ctx); err != nil {
+		if v, err = a.d.ScanNative(ctx); err != nil {
 			return err
 		}
 		defer v.Close()
@@ -51,26 +58,35 @@ func (a *Archiver) runRound(ctx context.Context) error {
 	}
 	a.prepareSpare() // while there is room: at the first death there may be none
 	err = a.fold(ctx, v)
-	return errors.Join(err, a.unlink(v.Absorbed), a.sweep(v.Unborn))
+	return errors.Join(err, a.unlink(v.Absorbed), a.sweep(v.Unborn), a.foldStock(ctx, v.Edition))
 }
 
-// makeHidden makes the directory for archive and spare. The application owns
-// the main directory, so its mode is the example.
+// makeHidden makes the directories for the archive and for files set aside, which
+// as a rule are one.
 func (a *Archiver) makeHidden() error {
+	if err := a.makeDir(a.d.HiddenDir()); err != nil {
+		return err
+	}
+	return a.makeDir(a.d.AsideDir())
+}
+
+// makeDir makes a directory of ours. The application owns the main directory, so
+// its mode is the example.
+func (a *Archiver) makeDir(path string) error {
 	info, err := os.Stat(a.d.Path())
 	if err != nil {
 		return err
 	}
 	mkdir := os.MkdirAll
-	if filepath.Dir(a.d.HiddenDir()) == filepath.Clean(a.d.Path()) {
+	if filepath.Dir(path) == filepath.Clean(a.d.Path()) {
 		mkdir = os.Mkdir // the directory itself is not ours to make, should it go now
 	}
-	if _, err := os.Lstat(a.d.HiddenDir()); err == nil {
+	if _, err := os.Lstat(path); err == nil {
 		return nil
 	}
-	err = mkdir(a.d.HiddenDir(), info.Mode().Perm())
+	err = mkdir(path, info.Mode().Perm())
 	if err == nil {
-		err = os.Chmod(a.d.HiddenDir(), info.Mode().Perm()) // whatever the umask
+		err = os.Chmod(path, info.Mode().Perm()) // whatever the umask
 	}
 	if err != nil {
 		return fmt.Errorf("make the archive's directory: %w", err)
@@ -95,7 +111,7 @@ func (a *Archiver) setAside(path string) error {
 
 // fold archives what is dead in the view.
 func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
-	sources, absorb, unread := a.chooseDead(v)
+	sources, absorb, unread := chooseDead(v.Files)
 	// An archive that others removed or damaged is written again from memory.
 	lost := !v.ArchiveOnDisk && v.Archive.Generation > 0
 	options := a.foldOptions(v)
@@ -110,11 +126,11 @@ func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
 		return errors.Join(unread, ctx.Err())
 	}
 	a.o.step(StepFolded)
-	if err := a.commit(v, next); err != nil {
+	if err := a.commit(v.Edition, next); err != nil {
 		return err
 	}
-	a.note(func(s *Stats) { s.Commits++ })
-	err = a.unlinkAbsorbed(v, absorb)
+	v.Edition = v.Next(next)
+	err = a.unlinkAbsorbed(v.Files, absorb)
 	a.o.step(StepCommitted)
 	a.prepareSpare()
 	return errors.Join(unread, err)
@@ -134,10 +150,10 @@ func (a *Archiver) foldOptions(v *directory.View) aggregate.FoldOptions {
 // chooseDead freezes the values of the dead, so that what is folded is what was
 // read, and names whom to absorb. Files that cannot be read wait; unread names
 // them.
-func (a *Archiver) chooseDead(v *directory.View) (sources []aggregate.Source, absorb map[mmapstore.ID]bool, unread error) {
+func chooseDead(files []*directory.File) (sources []aggregate.Source, absorb map[mmapstore.ID]bool, unread error) {
 	absorb = make(map[mmapstore.ID]bool)
 	var errs []error
-	for _, f := range v.Files {
+	for _, f := range files {
 		if f.Verdict().State != mmapstore.Dead {
 			sources = append(sources, f)
 			continue
@@ -170,9 +186,9 @@ func mayForget(v *directory.View, o aggregate.FoldOptions) bool {
 
 // unlinkAbsorbed removes what the archive holds now. A file that was damaged is
 // set aside instead: what could not be read of it may matter to somebody.
-func (a *Archiver) unlinkAbsorbed(v *directory.View, absorb map[mmapstore.ID]bool) error {
+func (a *Archiver) unlinkAbsorbed(files []*directory.File, absorb map[mmapstore.ID]bool) error {
 	var errs []error
-	for _, f := range v.Files {
+	for _, f := range files {
 		if !absorb[f.ID()] {
 			continue
 		}

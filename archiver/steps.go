@@ -10,6 +10,11 @@ package archiver
 //	StepDurable    the rename is on disk
 //	StepUnlinked   some of the absorbed files are gone, the others are named still
 //	StepCommitted  all is done
+//
+// A stock client's file has more of them:
+//
+//	StepSetAside   it has a name by which no process takes it up, and counts under that
+//	StepDiscarded  one that needs no archive is gone
 type Step string
 
 // The steps of a commit, in order.
@@ -21,7 +26,9 @@ const (
 	StepDurable   Step = "durable"
 	StepUnlinked  Step = "unlinked" // after each file
 	StepCommitted Step = "committed"
+	StepSetAside  Step = "set aside"
+	StepDiscarded Step = "discarded"
 )
 
-// Steps lists all steps in order.
+// Steps lists the steps of a commit in order.
 var Steps = []Step{StepFolded, StepWritten, StepSynced, StepRenamed, StepDurable, StepUnlinked, StepCommitted}

@@ -92,12 +92,19 @@ func (l *listing) takeName(path, name string) {
 		l.v.Unborn = append(l.v.Unborn, path)
 	case mmapstore.IsFileName(name) || isStockName(name) && !l.v.nativeOnly:
 		l.takeFile(path)
+	default:
+		l.takeAside(path, name)
 	}
 }
 
-// takeAside takes what an archiver has set aside, and not absorbed yet.
+// takeAside takes what an archiver has set aside.
 func (l *listing) takeAside(path, name string) {
-	if id, _, aside := cutAsideName(name); aside && !l.absorbed[id] && !l.v.nativeOnly {
+	id, _, aside := cutAsideName(name)
+	switch {
+	case !aside:
+	case l.absorbed[id]:
+		l.v.Absorbed = append(l.v.Absorbed, AbsorbedFile{path, id})
+	case !l.v.nativeOnly:
 		l.takeFile(path)
 	}
 }

@@ -31,7 +31,7 @@ func (d *Directory) at(path string, v *View) *tracked {
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			v.Problems = append(v.Problems, Problem{path, err})
-			if mmapstore.Reason(err) == "io" {
+			if mmapstore.Reason(err) == mmapstore.ReasonIO {
 				v.Unopened++ // it may open next time, and be one that was absorbed
 			}
 			if exhausted(err) {

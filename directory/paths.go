@@ -1,6 +1,10 @@
 package directory
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"github.com/promfold/promfold/mmapstore"
+)
 
 // Names inside of a multiprocess directory.
 const (
@@ -29,3 +33,10 @@ func (d *Directory) HiddenDir() string {
 
 // ArchivePath is where the archive lies.
 func (d *Directory) ArchivePath() string { return filepath.Join(d.HiddenDir(), ArchiveName) }
+
+// IsFileName reports whether a base name is one that some client gives to the
+// file of a process, or an archiver to one that it has set aside.
+func IsFileName(name string) bool {
+	_, base, _ := cutAsideName(name)
+	return mmapstore.IsFileName(name) || isStockName(base)
+}

@@ -172,7 +172,8 @@ func (d *Directory) update(v *View) {
 		}
 		f.refs.Add(1)
 		v.Files = append(v.Files, &File{
-			file: f, verdict: f.verdict, created: f.born(), labels: d.o.Labels, damage: damage, orphan: f.orphan,
+			file: f, verdict: f.verdict, identity: f.identity(), created: f.born(),
+			labels: d.o.Labels, damage: damage, orphan: f.orphan,
 		})
 	}
 	slices.SortFunc(v.Files, byBirth)
@@ -187,7 +188,6 @@ func (d *Directory) update(v *View) {
 func (d *Directory) assignIdentities(files []*File) {
 	owners := make(map[mmapstore.ID]bool)
 	for _, f := range files {
-		f.identity = f.file.identity()
 		if f.verdict.State != mmapstore.Dead {
 			owners[f.Owner()] = true
 		}

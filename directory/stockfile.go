@@ -3,7 +3,6 @@
 package directory
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
@@ -55,7 +54,7 @@ func (d *Directory) openStock(path string) (*stockFile, error) {
 	}
 	f.Reader, f.in, f.made = r, inodeOf(info), birthTime(r.File(), info)
 	if !f.aside {
-		_, _ = rand.Read(f.number[:]) // never fails: see its documentation
+		f.number = newID()
 	}
 	return f, nil
 }
@@ -115,7 +114,7 @@ func asideName(id mmapstore.ID, base string) string { return asidePrefix + id.St
 // cutAsideName is the reverse of asideName. aside is false, and base the name
 // itself, if it is none.
 func cutAsideName(name string) (id mmapstore.ID, base string, aside bool) {
-	rest, ok := strings.CutPrefix(name, asidePrefix)
+	rest, ok := strings.CutPrefix(strings.TrimPrefix(name, "."), asidePrefix)
 	digits, base, cut := strings.Cut(rest, "-")
 	if !ok || !cut || len(digits) != hex.EncodedLen(len(id)) || !isStockName(base) {
 		return id, name, false

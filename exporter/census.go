@@ -68,6 +68,7 @@ type dirCensus struct {
 	problems  []directory.Problem
 	dropped   uint64
 	orphans   int
+	foreign   int // another program archives the files of stock clients
 
 	archiveSize       int64
 	archiveGeneration uint64
@@ -93,8 +94,11 @@ func (c *census) take(m Member, v *directory.View) *dirCensus {
 	if v.Missing {
 		d.missing = 1
 	}
+	d.takeProcesses(v.Files)
+	if v.Foreign {
+		d.foreign = 1
+	}
 	for _, f := range v.Files {
-		d.processes[stateName(f.Verdict().State)]++
 		d.methods[string(f.Verdict().Method)]++
 		d.dropped += f.Dropped()
 		if f.Orphan() {
@@ -110,6 +114,25 @@ func (c *census) take(m Member, v *directory.View) *dirCensus {
 	}
 	c.dirs = append(c.dirs, d)
 	return d
+}
+
+// takeProcesses counts processes, of which those of stock clients have several
+// files. A process lives if anybody writes one of them.
+func (d *dirCensus) takeProcesses(files []*directory.File) {
+	states := make(map[mmapstore.ID]mmapstore.State)
+	for _, f := range files {
+		id, state := f.Owner(), f.Verdict().State
+		if id == (mmapstore.ID{}) {
+			continue // not of one process
+		}
+		known, ok := states[id]
+		if !ok || state == mmapstore.Alive || known == mmapstore.Dead {
+			states[id] = state
+		}
+	}
+	for _, state := range states {
+		d.processes[stateName(state)]++
+	}
 }
 
 func (d *dirCensus) takeArchive(path string, a *aggregate.Archive) {
@@ -149,6 +172,7 @@ func (d *dirCensus) add(o *dirCensus) {
 	d.errors.add(o.errors)
 	d.dropped += o.dropped
 	d.orphans += o.orphans
+	d.foreign += o.foreign
 	d.archiveSize += o.archiveSize
 	d.archiveGeneration += o.archiveGeneration
 	if o.archiveCommitted != 0 && (d.archiveCommitted == 0 || o.archiveCommitted < d.archiveCommitted) {
@@ -165,6 +189,7 @@ func (d *dirCensus) addArchiver(o *dirCensus) {
 	s.Commits += t.Commits
 	s.Absorbed += t.Absorbed
 	s.Swept += t.Swept
+	s.Discarded += t.Discarded
 	s.Failures += t.Failures
 	s.SetAside += t.SetAside
 	if !d.archiving || t.LastRound.Before(s.LastRound) {

@@ -84,7 +84,7 @@ type (
 func fileMetrics(gauge addGauge) {
 	gauge("promfold_directories_missing", "Directories that do not exist (yet).", "",
 		func(d *dirCensus, emit emit) { emit(float64(d.missing)) })
-	gauge("promfold_processes", "Files of processes by state of the process. "+
+	gauge("promfold_processes", "Processes that have files by state. "+
 		"Dead ones wait for the archiver; unknown ones count as live.", "state",
 		func(d *dirCensus, emit emit) { emitTally(d.processes, emit) })
 	gauge("promfold_liveness_files", "Files of processes by what told whether the process lives. "+
@@ -120,10 +120,16 @@ func archiveMetrics(gauge addGauge, counter addCounter) {
 		})
 	gauge("promfold_archive_active", "Directories that this process archives; for others somebody else does, or nobody.", "",
 		func(d *dirCensus, emit emit) { emit(float64(d.active)) })
+	gauge("promfold_archive_foreign", "Directories in which another program archives files of the Python client, "+
+		"so that this one leaves them alone.", "",
+		func(d *dirCensus, emit emit) { emit(float64(d.foreign)) })
 	counter("promfold_archive_commits_total", "Archives that this process wrote.",
 		func(d *dirCensus) uint64 { return d.archiver.Commits })
 	counter("promfold_archive_absorbed_files_total", "Files of dead processes that this process archived.",
 		func(d *dirCensus) uint64 { return d.archiver.Absorbed })
+	counter("promfold_archive_discarded_files_total",
+		"Files of dead processes that this process removed because nothing in them outlives the process.",
+		func(d *dirCensus) uint64 { return d.archiver.Discarded })
 	counter("promfold_archive_swept_files_total", "Files of processes that died at birth, removed by this process.",
 		func(d *dirCensus) uint64 { return d.archiver.Swept })
 	counter("promfold_archive_set_aside_files_total", "Damaged files and archives that this process renamed.",

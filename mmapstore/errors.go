@@ -72,8 +72,9 @@ var reasons = []struct {
 	{ErrNotNative, "native"},
 }
 
-// reasonIO is the word for what the system refused.
-const reasonIO = "io"
+// ReasonIO is the word for what the system refused, which may be different the
+// next time.
+const ReasonIO = "io"
 
 // Reason is a short word for the kind of an error, one of Reasons, fit for the
 // value of a label.
@@ -83,12 +84,12 @@ func Reason(err error) string {
 			return r.word
 		}
 	}
-	return reasonIO
+	return ReasonIO
 }
 
 // Reasons lists all words that Reason may return.
 func Reasons() []string {
-	words := []string{reasonIO}
+	words := []string{ReasonIO}
 	for _, r := range reasons {
 		if !slices.Contains(words, r.word) {
 			words = append(words, r.word)

@@ -1,0 +1,208 @@
+//go:build unix
+
+package archiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// A process may take up a dead one's file at any moment, if it gets the same
+// pid: stock clients name files by it. So such a file is first set aside, under
+// a name that no client opens. An open that found the old name just before may
+// still be under way; so the file rests, until whoever had it would have it
+// open for all to see, and is asked once more. Only then it is folded. If it
+// lives after all, it goes on counting under its new name.
+
+// foldStock archives what stock clients left behind. Files are looked at a few
+// at a time: in a directory that nobody has cleaned for long there are more of
+// them than can be open at once.
+func (a *Archiver) foldStock(ctx context.Context, e directory.Edition) error {
+	asides, err := a.d.Asides()
+	if err != nil {
+		return err
+	}
+	rested := a.rested(e.Archive, asides)
+	p := newProgress(a.o, len(rested))
+	batch := foldBatch
+	for len(rested) > 0 && ctx.Err() == nil && err == nil {
+		n := min(len(rested), batch)
+		err = a.foldAsides(ctx, &e, rested[:n])
+		if noRoom(err) && n > 1 { // for the archive of all these: what is folded makes room
+			batch, err = n/2, nil
+			continue
+		}
+		rested = rested[n:]
+		p.add(n)
+	}
+	p.end()
+	return errors.Join(err, a.setDeadAside(ctx))
+}
+
+// foldBatch bounds how many files are open at once.
+const foldBatch = 256
+
+// noRoom reports whether the file system is full, of bytes or of inodes.
+func noRoom(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
+// rested are the files that were set aside long enough ago. One of which we do
+// not know when that was has been set aside just now.
+func (a *Archiver) rested(archive *aggregate.Archive, asides []directory.Aside) []directory.Aside {
+	now := time.Now()
+	known := a.resting
+	a.resting = make(map[mmapstore.ID]time.Time, len(asides))
+	var rested []directory.Aside
+	for _, f := range asides {
+		if archive.Holds(f.ID) {
+			continue
+		}
+		since, ok := known[f.ID]
+		if !ok {
+			since = now
+		}
+		a.resting[f.ID] = since
+		if now.Sub(since) >= a.o.Interval {
+			rested = append(rested, f)
+		}
+	}
+	return rested
+}
+
+// nextRested is when the last of the files that rest now will have rested. ok is
+// false if none does.
+func (a *Archiver) nextRested() (at time.Time, ok bool) {
+	now := time.Now()
+	for _, since := range a.resting {
+		if due := since.Add(a.o.Interval); due.After(now) && due.After(at) {
+			at, ok = due, true
+		}
+	}
+	return at, ok
+}
+
+// foldAsides folds those of the files whose writers are dead, and brings the
+// edition up to date.
+func (a *Archiver) foldAsides(ctx context.Context, e *directory.Edition, asides []directory.Aside) error {
+	files, failed := a.d.OpenAsides(asides)
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
+	dead, err := a.discard(files)
+	sources, absorb, unread := chooseDead(dead)
+	failed = errors.Join(failed, err, unread)
+	if len(absorb) == 0 || ctx.Err() != nil {
+		return errors.Join(failed, ctx.Err())
+	}
+	o := a.o.Fold
+	o.KeepAllIDs = true // others are looked at elsewhere
+	next, _, err := aggregate.Fold(e.Archive, sources, absorb, o)
+	if err != nil {
+		return fmt.Errorf("fold: %w", err)
+	}
+	a.o.step(StepFolded)
+	if err := a.commit(*e, next); err != nil {
+		return err
+	}
+	*e = e.Next(next)
+	err = a.unlinkAbsorbed(dead, absorb)
+	a.o.step(StepCommitted)
+	return errors.Join(failed, err)
+}
+
+// discard removes what needs no archive (gauges of live modes, files in which
+// nothing was ever written), and returns what does, of the dead.
+func (a *Archiver) discard(files []*directory.File) (dead []*directory.File, err error) {
+	var errs []error
+	for _, f := range files {
+		switch {
+		case f.Verdict().State != mmapstore.Dead:
+			// It lives after all, or we cannot tell.
+		case f.Damage() != nil && mmapstore.Reason(f.Damage()) == mmapstore.ReasonIO:
+			errs = append(errs, f.Damage()) // it may be readable the next time
+		case f.NeedsArchive():
+			dead = append(dead, f)
+		default:
+			errs = append(errs, unlink(f.Path()))
+			a.note(func(s *Stats) { s.Discarded++ })
+			a.o.step(StepDiscarded)
+		}
+	}
+	return dead, errors.Join(errs...)
+}
+
+// setDeadAside sets aside the files that nobody writes. Where another program
+// archives the directory, it is left alone.
+func (a *Archiver) setDeadAside(ctx context.Context) error {
+	foreign := a.d.Foreign()
+	a.noteForeign(foreign)
+	if foreign {
+		return nil
+	}
+	paths, err := a.d.StockPaths()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, path := range paths {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := a.setStockAside(path, a.d.NewAside(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+			if len(errs) >= maxErrors {
+				break
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// maxErrors bounds how many files a round fails on: the cause will be the same.
+const maxErrors = 10
+
+func (a *Archiver) setStockAside(path string, aside directory.Aside) error {
+	dead, err := a.d.StockDead(path)
+	if err != nil || !dead {
+		return ignoreIrregular(err)
+	}
+	if err := os.Rename(path, aside.Path); err != nil {
+		return fmt.Errorf("set the file of a dead process aside: %w", err)
+	}
+	a.resting[aside.ID] = time.Now()
+	a.o.step(StepSetAside)
+	return nil
+}
+
+// ignoreIrregular: what is not a regular file is no business of ours. A scan
+// names it.
+func ignoreIrregular(err error) error {
+	if errors.Is(err, mmapstore.ErrNotRegular) {
+		return nil
+	}
+	return err
+}
+
+// noteForeign says once that another program archives the directory.
+func (a *Archiver) noteForeign(foreign bool) {
+	was := a.Stats().Foreign
+	a.note(func(s *Stats) { s.Foreign = foreign })
+	switch {
+	case foreign && !was:
+		a.o.Logger.Warn("Another program archives the files of the Python client here: they are served and left alone. " +
+			"To let promfold archive them, stop its archiver thread and remove the file lockfile")
+	case was && !foreign:
+		a.o.Logger.Info("No other program archives here any more")
+	}
+}

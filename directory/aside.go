@@ -1,0 +1,188 @@
+//go:build unix
+
+package directory
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// Aside is the file of a stock client under the name by which an archiver set it
+// aside. The id in the name is the file's from then on.
+type Aside struct {
+	ID   mmapstore.ID
+	Path string
+}
+
+// NewAside makes up the name by which to set aside the file at path.
+func (d *Directory) NewAside(path string) Aside {
+	id := newID()
+	return Aside{id, filepath.Join(d.AsideDir(), asideName(id, filepath.Base(path)))}
+}
+
+// NewAsideHere is NewAside where there is no room for a directory of ours: the
+// name is one in the directory itself that clients do not look at. A scan may
+// miss such a file while it is renamed, so it must be one of which that is no
+// matter.
+func (d *Directory) NewAsideHere(path string) Aside {
+	id := newID()
+	return Aside{id, filepath.Join(d.path, "."+asideName(id, filepath.Base(path)))}
+}
+
+func newID() (id mmapstore.ID) {
+	_, _ = rand.Read(id[:]) // never fails: see its documentation
+	return id
+}
+
+// Asides lists what was set aside.
+func (d *Directory) Asides() ([]Aside, error) {
+	var asides []Aside
+	for _, dir := range []string{d.path, d.AsideDir()} {
+		names, err := readNames(dir)
+		if err != nil {
+			return nil, fmt.Errorf("list the files set aside: %w", err)
+		}
+		for _, name := range names {
+			if id, _, ok := cutAsideName(name); ok {
+				asides = append(asides, Aside{id, filepath.Join(dir, name)})
+			}
+		}
+	}
+	return asides, nil
+}
+
+// NeedsArchive reports whether anything in the stock client's file at path
+// outlives its process.
+func (d *Directory) NeedsArchive(path string) (bool, error) {
+	f, err := d.openFile(path)
+	if err != nil {
+		return true, err
+	}
+	defer f.Close()
+	return f.NeedsArchive(), nil
+}
+
+// StockPaths lists the files of stock clients that lie in the directory under
+// their own names.
+func (d *Directory) StockPaths() ([]string, error) {
+	names, err := readNames(d.path)
+	if err != nil {
+		return nil, fmt.Errorf("list the directory: %w", err)
+	}
+	var paths []string
+	for _, name := range names {
+		if isStockName(name) {
+			paths = append(paths, filepath.Join(d.path, name))
+		}
+	}
+	return paths, nil
+}
+
+// readNames lists a directory. One that does not exist is empty.
+func readNames(dir string) ([]string, error) {
+	f, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+// Foreign reports whether an archiver of another program is at work in the
+// directory.
+func (d *Directory) Foreign() bool {
+	info, err := os.Lstat(filepath.Join(d.path, foreignLock))
+	return err == nil && info.Mode().IsRegular()
+}
+
+// StockDead reports whether the stock client's file at path is one by its head,
+// and nobody writes it. It reads no values.
+func (d *Directory) StockDead(path string) (bool, error) {
+	f, err := d.openStock(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if f.probe().State != mmapstore.Dead {
+		return false, nil
+	}
+	return looksStock(f.File())
+}
+
+// looksStock looks at the first bytes of a file: how much of it is used, and the
+// length of the first key. What is no client's stays where it is.
+func looksStock(f *os.File) (bool, error) {
+	b := make([]byte, 12)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	used := int64(binary.NativeEndian.Uint32(b))
+	switch {
+	case n == 0 || used == 0 || used == 8:
+		return info.Size() == 0 || n >= 4, nil // born, and nothing written yet
+	case n < len(b) || used > info.Size():
+		return false, nil
+	}
+	key := int64(binary.NativeEndian.Uint32(b[8:]))
+	return key > 0 && key < used, nil
+}
+
+// OpenAsides opens files that were set aside, probes them, reads them, and gives
+// them as a view would. Who called closes them. Those that cannot be opened are
+// left out, and named by the error.
+func (d *Directory) OpenAsides(asides []Aside) ([]*File, error) {
+	files := make([]*File, 0, len(asides))
+	var errs []error
+	for _, a := range asides {
+		f, err := d.openFile(a.Path)
+		if err == nil {
+			files = append(files, f)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	orderProviders(files)
+	return files, errors.Join(errs...)
+}
+
+// OpenFile opens the file of a process, probes it and reads it, whatever lies
+// beside it. Who called closes it.
+func OpenFile(path string, o Options) (*File, error) {
+	return New(filepath.Dir(path), o).openFile(path)
+}
+
+func (d *Directory) openFile(path string) (*File, error) {
+	t, err := d.open(path)
+	if err != nil {
+		return nil, err
+	}
+	damage := t.update(time.Now())
+	return &File{
+		file: t, verdict: t.verdict, identity: t.identity(), created: t.born(), labels: d.o.Labels, damage: damage,
+	}, nil
+}
+
+// Close lets go of a file that was opened by itself.
+func (f *File) Close() { f.file.release() }
+
+// NeedsArchive reports whether anything in the file outlives its process.
+func (f *File) NeedsArchive() bool {
+	return f.file.stock == nil || !f.file.stock.LiveOnly() && !f.file.stock.Empty()
+}

@@ -1,0 +1,189 @@
+//go:build unix
+
+package mmapstore
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"sync"
+)
+
+// Cells are the values of a file that another process writes, extends or cuts:
+// checked places in the file, mapped as far as they reach, each with its place
+// in a vector of words. Stat, Add and Extend are for one goroutine at a time;
+// Load may be called by others meanwhile.
+type Cells struct {
+	f *os.File
+
+	// Of the goroutine that adds.
+	runs  []cellRun
+	words int
+	need  int64 // the cells of runs lie below this offset
+	size  int64 // of the file, as of the last Stat
+	holes holeGuard
+
+	// mu guards what Load may use, not the reading of the cells.
+	mu     sync.Mutex
+	closed bool
+	view   *mapping
+	viewed int64 // bytes that view covers
+	ready  cellsReady
+}
+
+// cellsReady are the cells that an Extend has mapped.
+type cellsReady struct {
+	runs  []cellRun
+	words int
+	need  int64
+}
+
+// NewCells makes a set without cells. The caller keeps f open until after Close.
+func NewCells(f *os.File) *Cells {
+	return &Cells{f: f, holes: holeGuard{cost: holesCost(f)}}
+}
+
+// Stat takes note of the file's size, which it returns, and of the space that it
+// takes. Both bound what Add admits. It is to be called after the words were read
+// that say how much the file holds, and before the cells are added.
+func (c *Cells) Stat() (int64, error) {
+	st, err := c.f.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("stat %s: %w", c.f.Name(), err)
+	}
+	c.size, c.holes.held = st.Size(), bytesHeld(st)/windowSize
+	return c.size, nil
+}
+
+// Words is the length of the vector with all cells that were added.
+func (c *Cells) Words() int { return c.words }
+
+// Add gives the words words at offset off of the file a place in the vector, and
+// returns it. Errors: ErrMalformed for a place that is not aligned or where the
+// file has a hole, ErrTruncated beyond its end, ErrLimit.
+func (c *Cells) Add(off uint64, words int) (word int, err error) {
+	return c.add(off, words, false)
+}
+
+// add is Add; with timed, the words are those of a native gauge in a timed mode.
+func (c *Cells) add(off uint64, n int, timed bool) (word int, err error) {
+	run := cellRun{off: uint32(off), word: uint32(c.words), n: uint16(n), timed: timed}
+	switch {
+	case off%wordSize != 0:
+		return 0, fmt.Errorf("cells at %d: %w", off, ErrMalformed)
+	case off > math.MaxUint32 || int64(off)+int64(runBytes(run)) > c.size:
+		return 0, fmt.Errorf("cells at %d in a file of %d bytes: %w", off, c.size, ErrTruncated)
+	case int64(off)+int64(runBytes(run)) > MaxFileSize:
+		return 0, fmt.Errorf("cells at %d: %w", off, ErrLimit)
+	case c.words+n > MaxWords:
+		return 0, fmt.Errorf("%d words: %w", c.words+n, ErrLimit)
+	case !c.holes.admit(int64(off), int64(runBytes(run))):
+		return 0, fmt.Errorf("cells at %d, where the file has a hole: %w", off, ErrMalformed)
+	}
+	c.runs = append(c.runs, run)
+	c.words += n
+	c.need = max(c.need, int64(off)+int64(runBytes(run)))
+	return int(run.word), nil
+}
+
+// Extend makes the added cells ready for Load: it maps as much of the file as
+// they need.
+func (c *Cells) Extend() error {
+	if c.need > c.viewed { // viewed changes here alone
+		if c.size < c.need {
+			return &CorruptError{c.f.Name(), c.size, ErrTruncated}
+		}
+		if err := c.mapUpTo(min(roundUp(c.need, ChunkSize), c.size)); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ready = cellsReady{c.runs, c.words, c.need}
+	return nil
+}
+
+func (c *Cells) mapUpTo(end int64) error {
+	view, err := newMapping(c.f, end)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		view.release()
+		return os.ErrClosed
+	}
+	c.view.release()
+	c.view, c.viewed = view, end
+	return nil
+}
+
+// Load fills dst, a vector of the present or an earlier length, with the words
+// of the moment, each read whole. After an error dst holds anything.
+func (c *Cells) Load(dst []uint64) error {
+	view, runs, err := c.snapshot(len(dst))
+	if err != nil {
+		return err
+	}
+	defer view.release()
+	return view.load(runs, dst)
+}
+
+// LoadAgain is Load for some of the cells alone: those of the which-th calls of
+// Add, counted from 0.
+func (c *Cells) LoadAgain(dst []uint64, which []int32) error {
+	view, runs, err := c.snapshot(len(dst))
+	if err != nil {
+		return err
+	}
+	defer view.release()
+	return view.loadSome(runs, which, dst)
+}
+
+// word reads one live word of what is mapped.
+func (c *Cells) word(off int) (uint64, error) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return 0, os.ErrClosed
+	}
+	v := c.view.acquire()
+	c.mu.Unlock()
+	defer v.release()
+	return v.word(off)
+}
+
+// snapshot takes hold of what Load needs, so that it can read without the lock.
+func (c *Cells) snapshot(words int) (*mapping, []cellRun, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, nil, fmt.Errorf("load %s: %w", c.f.Name(), os.ErrClosed)
+	}
+	st, err := c.f.Stat()
+	if err != nil {
+		return nil, nil, fmt.Errorf("stat %s: %w", c.f.Name(), err)
+	}
+	// Words beyond the ready ones exist after an Extend that failed.
+	if size := st.Size(); size < c.ready.need || words > c.ready.words {
+		return nil, nil, &CorruptError{c.f.Name(), min(size, c.viewed), ErrTruncated}
+	}
+	runs := c.ready.runs
+	n := len(runs)
+	for n > 0 && int(runs[n-1].word)+int(runs[n-1].n) > words {
+		n--
+	}
+	return c.view.acquire(), runs[:n], nil
+}
+
+// Close ends the use of the cells. A Load under way ends first; the mapping goes
+// with its last user.
+func (c *Cells) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.closed = true
+		c.view.release()
+	}
+}
