@@ -3,14 +3,19 @@
 package pydb
 
 import (
+	"fmt"
+
+	"github.com/promfold/promfold/mmapstore"
 	"github.com/promfold/promfold/mmapstore/stock"
 )
 
-// IsFileName reports whether a base name is one that the clients give.
-func IsFileName(string) bool { return false }
-
-// Open opens the file at path. base is the base name that its client gave it.
+// Open opens the file at path. base is the base name that its client gave it,
+// which tells type, mode and process; path may have another. The errors are those
+// of stock.Open, and ErrMalformed for a base that is none of IsFileName.
 func Open(path, base string, o stock.Options) (*stock.Reader, error) {
-	_ = base
-	return stock.Open(path, o)
+	n, ok := parseName(base)
+	if !ok {
+		return nil, fmt.Errorf("%q is no name of a .db file: %w", base, mmapstore.ErrMalformed)
+	}
+	return stock.Open(path, &format{name: n}, o)
 }

@@ -3,8 +3,10 @@
 package stock
 
 import (
-	"errors"
+	"fmt"
 	"os"
+	"reflect"
+	"sync"
 
 	"github.com/promfold/promfold/mmapstore"
 )
@@ -15,61 +17,130 @@ type Options struct {
 	Overrides mmapstore.Overrides
 }
 
-// Reader reads the file of some process that uses a stock client. Its methods
-// may be called by several goroutines at once.
+// Reader reads the file of some process that uses a stock client, which may be
+// alive and writing. Its methods may be called by several goroutines at once.
 type Reader struct {
-	f *os.File
+	f      *os.File
+	cells  *mmapstore.Cells
+	loader loader
+
+	// mu guards what was parsed, not the reading of cells.
+	mu        sync.Mutex
+	closed    bool
+	format    Format
+	layout    layout
+	end       int64 // parsed up to here
+	parsed    int64
+	empty     bool
+	index     index
+	plan      *plan
+	overrides mmapstore.Overrides
+	overruled bool     // overrides are others than those of the plan
+	damages   []damage // entries that were left out
+	tail      damage   // why the last Refresh read no further, if it did not
 }
 
-var errStub = errors.New("not there yet")
+// Open opens the file at path, which is of the format f. Errors: ErrNotRegular,
+// or what the file system says.
+func Open(path string, f Format, o Options) (*Reader, error) {
+	file, _, err := mmapstore.OpenRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{
+		f: file, cells: mmapstore.NewCells(file), format: f, end: headerSize, overrides: o.Overrides, plan: newPlan(nil),
+		index: index{byName: make(map[string]int32), byText: make(map[string]int32)},
+	}, nil
+}
 
-// Refresh picks up what was appended since the last call.
-func (r *Reader) Refresh() error { return errStub }
+// Schema is what was parsed up to the last Refresh. The slices in it are shared
+// and must not be written to; later parts of them are not seen by the caller.
+func (r *Reader) Schema() mmapstore.Schema {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.plan.schema
+}
 
-// Schema is what was parsed up to the last Refresh.
-func (r *Reader) Schema() mmapstore.Schema { return mmapstore.Schema{SumWords: 1} }
+// Load fills dst, whose length is Schema.Words of this or an earlier Refresh of
+// the same Version, with the values of the moment; ErrRedone if there is another
+// Version since. Words of different series, and of one histogram, may be of
+// slightly different times. After an error dst holds anything.
+func (r *Reader) Load(dst []uint64) error {
+	r.mu.Lock()
+	p := *r.plan
+	time := r.format.Traits().Time
+	r.mu.Unlock()
+	if len(dst) < p.least || len(dst) > p.schema.Words {
+		return fmt.Errorf("load %d words of %s: %w", len(dst), r.f.Name(), ErrRedone)
+	}
+	return r.loader.load(dst, &p, r.cells, time)
+}
 
-// Load fills dst with the values of the moment.
-func (r *Reader) Load([]uint64) error { return errStub }
+// SetOverrides takes effect at the next Refresh. The same map again costs nothing.
+func (r *Reader) SetOverrides(o mmapstore.Overrides) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if reflect.ValueOf(o).Pointer() != reflect.ValueOf(r.overrides).Pointer() {
+		r.overrides, r.overruled = o, true
+	}
+}
 
-// SetOverrides takes effect at the next Refresh.
-func (r *Reader) SetOverrides(mmapstore.Overrides) {}
+// Identity is the value of the label pid. It is valid after a Refresh.
+func (r *Reader) Identity() string { return r.traits().Identity }
 
-// Identity is the value of the label pid, valid after Refresh.
-func (r *Reader) Identity() string { return "" }
+// PID is the process that the identity names, 0 where it names none. It is valid
+// after a Refresh.
+func (r *Reader) PID() int { return r.traits().PID }
 
-// PID is the process that the identity names, 0 where it names none.
-func (r *Reader) PID() int { return 0 }
+// Foreign reports whether the file is an archive that another program maintains.
+func (r *Reader) Foreign() bool { return r.traits().Foreign }
 
-// Foreign reports whether the file is the archive of another program.
-func (r *Reader) Foreign() bool { return false }
+// LiveOnly reports whether nothing in the file outlives its process: all that it
+// can hold, by its name, are gauges of a live mode.
+func (r *Reader) LiveOnly() bool { return r.traits().Mode.Live() }
 
-// LiveOnly reports whether nothing in the file outlives its process.
-func (r *Reader) LiveOnly() bool { return false }
+func (r *Reader) traits() Traits {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.format.Traits()
+}
 
-// Empty reports whether no entry was ever written.
-func (r *Reader) Empty() bool { return true }
+// Empty reports whether no entry had ever been written at the last Refresh.
+func (r *Reader) Empty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.empty
+}
 
 // File is the descriptor under which the file is read, for probes of liveness.
+// The reader keeps it open and closes it.
 func (r *Reader) File() *os.File { return r.f }
 
 // Path is the name under which the file was opened.
 func (r *Reader) Path() string { return r.f.Name() }
 
-// ParsedBytes is how much of the file was parsed since Open.
-func (r *Reader) ParsedBytes() int64 { return 0 }
+// ParsedBytes is how many bytes of entries were parsed since Open. It tells a
+// test that nothing is parsed twice.
+func (r *Reader) ParsedBytes() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.parsed
+}
 
-// Probe asks whether the writer of the file lives.
-func (r *Reader) Probe(bool) mmapstore.Verdict { return mmapstore.Verdict{} }
+// Probe asks whether the writer of the file lives. With samePIDNamespace, a pid
+// in the file's name is known to mean the same to us.
+func (r *Reader) Probe(samePIDNamespace bool) mmapstore.Verdict {
+	return mmapstore.Probe(mmapstore.Suspect{File: r.f, PID: r.PID(), SamePIDNamespace: samePIDNamespace})
+}
 
-// Close closes the file.
-func (r *Reader) Close() error { return r.f.Close() }
-
-// Open opens the file at path.
-func Open(path string, _ Options) (*Reader, error) {
-	f, _, err := mmapstore.OpenRegular(path)
-	if err != nil {
-		return nil, err
+// Close closes the file. A Load under way ends first or fails.
+func (r *Reader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
 	}
-	return &Reader{f: f}, nil
+	r.closed = true
+	r.cells.Close()
+	return r.f.Close()
 }

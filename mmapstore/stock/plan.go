@@ -1,0 +1,256 @@
+package stock
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// plan is a layout of the series: which family each is of, where it lies in the
+// vector of values, and how that comes from the cells. Within one version it
+// only grows, so that a Load may go on with what it had when a Refresh came.
+type plan struct {
+	schema  mmapstore.Schema
+	least   int      // words of the schema when it was new; earlier vectors have fewer
+	items   int      // of the index that have their place
+	ops     []op     // in the order of the words that they fill
+	cells   []settle // by word of the cells
+	damages []damage // series that cannot be shown
+
+	single   []int32          // by metric: its family with one value per series, or none
+	families map[string]int32 // those of histograms and summaries, by metric, bounds and spelling
+	union    []boundary       // where buckets are sparse: the bounds of all, but +Inf
+	united   map[int32]bool   // marks that union has
+	bounds   []boundary       // scratch
+	key      []byte           // scratch
+}
+
+// damage is a place in the file and what is wrong there.
+type damage struct {
+	off int64
+	err error
+}
+
+// maxDamages bounds what one bad file can make us remember and print.
+const maxDamages = 100
+
+// none stands for the family of a metric that has none yet.
+const none = -1
+
+// op leads from a word of the cells to words of the vector.
+type op struct {
+	what operation
+	cell int32 // for difference: the number of buckets
+	word int32
+}
+
+type operation uint8
+
+const (
+	setCounter   operation = iota // word: count, then the value
+	setGauge                      // word: set, value
+	setGaugeOnce                  // the same, of a gauge that is unset at time 0
+	setTimed                      // word: set, value, time
+	setTimedOnce                  // the same, of a gauge that is unset at time 0
+	addSum
+	addCount
+	difference // of cumulative buckets, once all are there
+)
+
+// settle says what a cell may not do from one Load to the next: see loader.
+type settle uint8
+
+const (
+	asRead  settle = iota
+	notZero        // zero is looked at twice
+	notLess        // it never decreases
+)
+
+func newPlan(old *plan) *plan {
+	p := &plan{families: make(map[string]int32), united: make(map[int32]bool)}
+	p.schema.SumWords = 1
+	if old != nil {
+		p.schema.Version = old.schema.Version + 1
+		p.least = old.schema.Words + 1
+	}
+	return p
+}
+
+func (p *plan) damage(off uint32, err error) {
+	if len(p.damages) < maxDamages {
+		p.damages = append(p.damages, damage{int64(off), err})
+	}
+}
+
+// lay brings the plan up to date with what was parsed. cells is the length of the
+// cells' vector.
+func (r *Reader) lay(cells int) {
+	if r.plan.items == len(r.index.items) && !r.overruled {
+		return
+	}
+	r.overruled = false
+	t := r.laidTraits()
+	if r.plan.items > 0 && r.outdated(&t) {
+		r.plan = newPlan(r.plan)
+		for i := range r.index.sets {
+			r.index.sets[i].laid = false
+		}
+	}
+	p := r.plan
+	p.prepare(&r.index, &t, r.overrides, cells)
+	for i := p.items; i < len(r.index.items); i++ {
+		it := &r.index.items[i]
+		s := &r.index.sets[it.set]
+		m := &r.index.metrics[s.metric]
+		switch {
+		case m.shape.drop:
+		case !parted(m.shape.typ):
+			p.layItem(&r.index, it, &t)
+		case !s.laid:
+			p.laySet(&r.index, it.set, &t)
+		}
+		s.laid = true
+	}
+	p.items = len(r.index.items)
+	// A vector of this layout is longer than any of the one before, so that Load
+	// can tell them apart.
+	p.schema.Words = max(p.schema.Words, p.least)
+}
+
+// laidTraits are the traits, without times if the file has none.
+func (r *Reader) laidTraits() Traits {
+	t := r.format.Traits()
+	if r.words() == 1 {
+		t.Time, t.UnsetAtZero = nil, false
+	}
+	return t
+}
+
+// outdated reports whether the new items, or what the operator says now, do not
+// fit into the plan: a known label set got another part, a sparse histogram
+// another bound, or a metric another shape.
+func (r *Reader) outdated(t *Traits) bool {
+	x := &r.index
+	for i := range x.metrics {
+		m := &x.metrics[i]
+		if m.laid && m.shapeOf(t, r.overrides) != m.shape {
+			return true
+		}
+	}
+	for i := r.plan.items; i < len(x.items); i++ {
+		it := &x.items[i]
+		s := &x.sets[it.set]
+		m := &x.metrics[s.metric]
+		if !m.laid || m.shape.drop || !parted(m.shape.typ) {
+			continue
+		}
+		if s.laid || t.Sparse && it.part == Bucket && !r.plan.united[it.mark] {
+			return true
+		}
+	}
+	return false
+}
+
+// prepare gives each metric its shape and gathers the bounds of sparse buckets.
+func (p *plan) prepare(x *index, t *Traits, overrides mmapstore.Overrides, cells int) {
+	for i := range x.metrics {
+		x.metrics[i].shape, x.metrics[i].laid = x.metrics[i].shapeOf(t, overrides), true
+	}
+	for len(p.single) < len(x.metrics) {
+		p.single = append(p.single, none)
+	}
+	p.cells = append(p.cells, make([]settle, cells-len(p.cells))...)
+	if !t.Sparse {
+		return
+	}
+	for _, it := range x.items[p.items:] {
+		if it.part == Bucket && !p.united[it.mark] {
+			p.united[it.mark] = true
+			if b := x.marks[it.mark].bound; b <= math.MaxFloat64 {
+				p.union = append(p.union, boundary{b, it.mark})
+			}
+		}
+	}
+	p.union = tidy(p.union)
+}
+
+// layItem gives an item of a metric with one value per series its place.
+func (p *plan) layItem(x *index, it *item, t *Traits) {
+	s := &x.sets[it.set]
+	m := &x.metrics[s.metric]
+	if p.single[s.metric] == none {
+		p.single[s.metric] = p.addFamily(m, mmapstore.Family{})
+	}
+	labels := s.labels
+	if it.mark != noMark {
+		labels = labels.With(x.marks[it.mark].name, x.marks[it.mark].text)
+	}
+	word, ok := p.addSeries(p.single[s.metric], labels, it.off)
+	if !ok {
+		return
+	}
+	what, settled := setCounter, notZero
+	switch m.shape.typ {
+	case mmapstore.Gauge:
+		what = t.gauge(m.shape.mode)
+	case mmapstore.Counter:
+		settled = notLess
+	}
+	p.ops = append(p.ops, op{what, it.word, int32(word)})
+	p.cells[it.word] = settled
+}
+
+// gauge is how a gauge of the file gets into the vector.
+func (t *Traits) gauge(m mmapstore.Mode) operation {
+	timed := m.Timed() && t.Time != nil
+	switch {
+	case timed && t.UnsetAtZero:
+		return setTimedOnce
+	case timed:
+		return setTimed
+	case t.UnsetAtZero:
+		return setGaugeOnce
+	}
+	return setGauge
+}
+
+// addFamily makes a family of the metric, f having what tells it from others of
+// the metric. Its index is none if it cannot be shown.
+func (p *plan) addFamily(m *metric, f mmapstore.Family) int32 {
+	f.Name, f.Help, f.Type, f.Mode = m.name, m.shape.help, m.shape.typ, m.shape.mode
+	err := checkFamily(&f)
+	if err == nil && len(p.schema.Families) >= mmapstore.MaxFamilies {
+		err = fmt.Errorf("family number %d: %w", len(p.schema.Families)+1, mmapstore.ErrLimit)
+	}
+	if err != nil {
+		p.damage(m.first, err)
+		return refused
+	}
+	p.schema.Families = append(p.schema.Families, f)
+	return int32(len(p.schema.Families) - 1)
+}
+
+// refused stands for a family that cannot be shown; that was said once.
+const refused = -2
+
+// addSeries gives a series its words.
+func (p *plan) addSeries(family int32, labels mmapstore.Labels, off uint32) (word int, ok bool) {
+	if family == refused {
+		return 0, false
+	}
+	f := &p.schema.Families[family]
+	if name := mmapstore.TakenLabel(f.Type, labels); name != "" {
+		p.damage(off, fmt.Errorf("label %q in a %v: %w", name, f.Type, mmapstore.ErrMalformed))
+		return 0, false
+	}
+	word = p.schema.Words
+	n := f.WordCount(1)
+	if word+n > mmapstore.MaxWords || len(p.schema.Series) >= mmapstore.MaxSeries {
+		p.damage(off, fmt.Errorf("%d words, %d series: %w", word+n, len(p.schema.Series)+1, mmapstore.ErrLimit))
+		return 0, false
+	}
+	p.schema.Words = word + n
+	p.schema.Series = append(p.schema.Series, mmapstore.Series{Family: int(family), Labels: labels, Word: word})
+	return word, true
+}
