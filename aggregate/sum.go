@@ -9,7 +9,8 @@ import "math"
 // to Prometheus.
 type sum struct {
 	hi, lo float64
-	// special collects infinities and NaN, which would spoil hi and lo.
+	// special collects infinities and NaN, which would spoil hi and lo, and
+	// becomes infinite when the sum is too large for a float.
 	special float64
 }
 
@@ -20,7 +21,8 @@ func (s *sum) add(x float64) {
 	}
 	hi, err := twoSum(s.hi, x)
 	if hi, err = twoSum(hi, s.lo+err); hi-hi != 0 {
-		hi, err = math.Copysign(math.MaxFloat64, s.hi), 0 // stays at the top, as counts do
+		s.special += math.Copysign(math.Inf(1), s.hi) // over the top for good
+		return
 	}
 	s.hi, s.lo = hi, err
 }
@@ -39,12 +41,18 @@ func (s *sum) value() float64 {
 	return s.hi + s.lo
 }
 
-// parts are two floats whose sum is the whole of s.
+// parts are two floats whose sum is the whole of s. They are finite unless s is
+// NaN: of an infinite one they are the largest there are.
 func (s *sum) parts() (hi, lo float64) {
-	if s.special != 0 {
+	switch {
+	case math.IsInf(s.special, 0):
+		top := math.Copysign(math.MaxFloat64, s.special)
+		return top, top
+	case s.special != 0:
 		return s.special, 0
+	default:
+		return s.hi, s.lo
 	}
-	return s.hi, s.lo
 }
 
 // twoSum is a+b and the exact error of that addition (Knuth).

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/directory"
 	"github.com/promfold/promfold/mmapstore"
@@ -25,6 +27,7 @@ import (
 var roles = map[string]func(){
 	"round": roundUntil,
 	"run":   runUntilKilled,
+	"few":   onceWithFewDescriptors,
 	"count": countAndAcknowledge,
 }
 
@@ -41,13 +44,20 @@ func TestMain(m *testing.M) {
 // roundUntil does one round and kills itself at a step.
 func roundUntil() {
 	d := directory.New(os.Args[1], directory.Options{Archiving: true})
-	a := New(d, Options{step: func(s Step) {
+	a := New(d, Options{Interval: 10 * time.Millisecond, step: func(s Step) {
 		if string(s) == os.Args[2] {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
 		}
 	}})
 	check(a.Once(context.Background()))
+}
+
+// onceWithFewDescriptors archives where fewer files can be open than there are.
+func onceWithFewDescriptors() {
+	check(unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 400, Max: 400}))
+	d := directory.New(os.Args[1], directory.Options{Archiving: true})
+	check(New(d, Options{Interval: time.Millisecond}).Once(context.Background()))
 }
 
 // runUntilKilled archives, and says so when it holds the directory.
@@ -175,7 +185,7 @@ func once(t testing.TB, dir string, o Options) (Stats, error) {
 
 func mustOnce(t testing.TB, dir string) Stats {
 	t.Helper()
-	stats, err := once(t, dir, Options{})
+	stats, err := once(t, dir, Options{Interval: 10 * time.Millisecond})
 	must(t, err)
 	return stats
 }

@@ -45,7 +45,9 @@ func (a *Archiver) foldStock(ctx context.Context, e directory.Edition) error {
 		rested = rested[n:]
 		p.add(n)
 	}
-	p.end()
+	if p.end(); p.done > 0 {
+		a.prepareSpare()
+	}
 	return errors.Join(err, a.setDeadAside(ctx))
 }
 

@@ -129,6 +129,7 @@ func TestForeignFiles(t *testing.T) {
 	must(t, os.WriteFile(path("worker-text.pfm"), []byte("text"), 0o600))
 	must(t, os.WriteFile(path("worker-empty.pfm"), nil, 0o600))
 	must(t, os.WriteFile(path("counter_7.db"), []byte("theirs"), 0o600))
+	must(t, os.WriteFile(path("sessions.db"), []byte("theirs"), 0o600))
 	d := follow(t, dir, directory.Options{Archiving: true})
 	v := wantTotal(t, d, 2)
 	for _, name := range []string{"worker-link.pfm", "worker-fifo.pfm", "worker-dir.pfm"} {
@@ -136,12 +137,13 @@ func TestForeignFiles(t *testing.T) {
 	}
 	wantProblem(t, v, path("worker-text.pfm"), mmapstore.ErrNotNative)
 	wantProblem(t, v, path("worker-empty.pfm"), mmapstore.ErrNotNative)
-	if len(v.Problems) != 5 {
+	wantProblem(t, v, path("counter_7.db"), mmapstore.ErrTruncated)
+	if len(v.Problems) != 6 {
 		t.Errorf("problems %v", v.Problems)
 	}
 	archiveBy(t, d, archiver.Options{})
 	entries, err := os.ReadDir(dir)
-	if must(t, err); len(entries) != 8 {
+	if must(t, err); len(entries) != 9 {
 		t.Errorf("entries %v", entries)
 	}
 }

@@ -88,6 +88,7 @@ func (a *archive) archiver(path string, overrides mmapstore.Overrides, log *slog
 	d := directory.New(path, options)
 	o := a.dirs.archiverOptions()
 	o.Logger = log
+	o.Progress = terminalProgress(path)
 	return d, archiver.New(d, o)
 }
 
@@ -100,6 +101,7 @@ func (a *archive) archiveOnce(ctx context.Context, path string, overrides mmapst
 		return err
 	}
 	s := archiver.Stats()
-	fmt.Printf("%s: commits=%d absorbed=%d swept=%d set_aside=%d\n", path, s.Commits, s.Absorbed, s.Swept, s.SetAside)
+	fmt.Printf("%s: commits=%d absorbed=%d discarded=%d swept=%d set_aside=%d\n",
+		path, s.Commits, s.Absorbed, s.Discarded, s.Swept, s.SetAside)
 	return nil
 }

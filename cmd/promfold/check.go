@@ -55,27 +55,33 @@ func checkPath(path string) (ok bool) {
 	return ok
 }
 
-// ours is the files of processes in a directory, and its archive.
+// ours is the files of processes in a directory, those that were set aside, and
+// the archive.
 func ours(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
 	var paths []string
-	for _, e := range entries {
-		if mmapstore.IsFileName(e.Name()) {
-			paths = append(paths, filepath.Join(dir, e.Name()))
+	d := directory.New(dir, directory.Options{})
+	for _, in := range []string{dir, d.AsideDir()} {
+		entries, err := os.ReadDir(in)
+		if err != nil && (in == dir || !errors.Is(err, fs.ErrNotExist)) {
+			return nil, err
+		}
+		for _, e := range entries {
+			if directory.IsFileName(e.Name()) {
+				paths = append(paths, filepath.Join(in, e.Name()))
+			}
 		}
 	}
-	archive := directory.New(dir, directory.Options{}).ArchivePath()
-	if _, err := os.Lstat(archive); !errors.Is(err, fs.ErrNotExist) {
-		paths = append(paths, archive)
+	if _, err := os.Lstat(d.ArchivePath()); !errors.Is(err, fs.ErrNotExist) {
+		paths = append(paths, d.ArchivePath())
 	}
 	return paths, nil
 }
 
 // faults is what is wrong with the file of a process, or with an archive.
 func faults(path string) []error {
+	if name := filepath.Base(path); directory.IsFileName(name) && !mmapstore.IsFileName(name) {
+		return stockFaults(path)
+	}
 	found := mmapstore.Check(path)
 	if len(found) != 1 || !errors.Is(found[0], mmapstore.ErrNotNative) {
 		return found
@@ -89,6 +95,22 @@ func faults(path string) []error {
 	default:
 		return []error{err}
 	}
+}
+
+// stockFaults is what is wrong with the file of another client.
+func stockFaults(path string) []error {
+	f, err := directory.OpenFile(path, directory.Options{})
+	if err != nil {
+		return []error{err}
+	}
+	defer f.Close()
+	if joined, ok := f.Damage().(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if f.Damage() != nil {
+		return []error{f.Damage()}
+	}
+	return nil
 }
 
 func printFaults(path string, faults []error) (ok bool) {

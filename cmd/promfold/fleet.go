@@ -86,6 +86,7 @@ func (f *fleet) add(ctx context.Context, path string) {
 	if archive {
 		options := f.flags.archiverOptions()
 		options.Logger = f.log
+		options.Progress = terminalProgress(path)
 		m.Archiver = archiver.New(d, options)
 		f.archivers.Go(func() { _ = m.Archiver.Run(ctx) }) // nil: it logs its troubles
 	} else {

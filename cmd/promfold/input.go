@@ -32,6 +32,10 @@ func newInput(assumeAlive, archives bool, overrides mmapstore.Overrides) *input 
 	return &input{assumeAlive: assumeAlive, archives: archives, overrides: overrides, ids: directory.NewIdentities()}
 }
 
+func (in *input) options() directory.Options {
+	return directory.Options{Identities: in.ids, Overrides: in.overrides}
+}
+
 func (in *input) fail(err error) {
 	in.failed = true
 	fmt.Fprintf(os.Stderr, "promfold: %s\n", oneLine(err))
@@ -56,7 +60,7 @@ func (in *input) add(ctx context.Context, path string) {
 }
 
 func (in *input) addDirectory(ctx context.Context, path string) {
-	d := directory.New(path, directory.Options{Identities: in.ids, Overrides: in.overrides})
+	d := directory.New(path, in.options())
 	in.closers = append(in.closers, func() { _ = d.Close() })
 	v, err := d.Scan(ctx)
 	if err != nil {
@@ -84,7 +88,7 @@ func named(p directory.Problem) error {
 
 // addFile adds the file of a process, or an archive.
 func (in *input) addFile(path string) {
-	r, err := mmapstore.Open(path)
+	f, err := directory.OpenFile(path, in.options())
 	if errors.Is(err, mmapstore.ErrNotNative) {
 		if a, archiveErr := directory.ReadArchive(path); !errors.Is(archiveErr, mmapstore.ErrNotNative) {
 			in.addArchive(path, a, archiveErr)
@@ -95,12 +99,11 @@ func (in *input) addFile(path string) {
 		in.fail(err)
 		return
 	}
-	in.closers = append(in.closers, func() { _ = r.Close() })
-	verdict := r.Probe() // before the contents are read
-	if err := r.Refresh(); err != nil {
+	in.closers = append(in.closers, f.Close)
+	if err := f.Damage(); err != nil {
 		in.fail(err) // the rest of the file counts
 	}
-	in.take(&fileSource{Reader: r, state: verdict.State, identity: r.Header().Identity})
+	in.take(f)
 }
 
 func (in *input) addArchive(path string, a *aggregate.Archive, err error) {
@@ -113,37 +116,20 @@ func (in *input) addArchive(path string, a *aggregate.Archive, err error) {
 
 // take adds a source as the flags have it.
 func (in *input) take(src aggregate.Source) {
-	if in.assumeAlive && src.History() == nil {
-		m := src.Meta()
-		src = &aliveSource{src, in.ids.Assign(m.ID, m.Identity)}
+	if f, ok := src.(*directory.File); ok && in.assumeAlive {
+		src = &aliveSource{f, in.ids.Assign(f.Owner(), f.Meta().Identity)}
 	}
 	in.sources = append(in.sources, src)
 }
 
 // aliveSource is a process that is taken for alive.
 type aliveSource struct {
-	aggregate.Source
+	*directory.File
 	identity string
 }
 
 func (s *aliveSource) Meta() aggregate.Meta {
-	m := s.Source.Meta()
+	m := s.File.Meta()
 	m.State, m.Identity = mmapstore.Alive, s.identity
 	return m
 }
-
-// fileSource is a file that was named on the command line.
-type fileSource struct {
-	*mmapstore.Reader
-	state    mmapstore.State
-	identity string
-}
-
-func (s *fileSource) Meta() aggregate.Meta {
-	h := s.Header()
-	return aggregate.Meta{
-		ID: h.ID, Name: s.Path(), Identity: s.identity, Created: h.Created.UnixNano(), State: s.state,
-	}
-}
-
-func (s *fileSource) History() *aggregate.History { return nil }

@@ -1,0 +1,220 @@
+package archiver
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/internal/stocktest"
+)
+
+// noPID is a pid that no process can have: one that exists means alive.
+func noPID(n int) string { return fmt.Sprint(5_000_000 + n) }
+
+// deadStock makes the files of a client_python process that counted n in c_total
+// and died: a counter, and a gauge of a live mode.
+func deadStock(t testing.TB, dir, pid string, n float64) {
+	t.Helper()
+	must(t, stocktest.Counter(t, dir, pid, n).Close())
+	gauge, err := stocktest.Open(filepath.Join(dir, "gauge_livesum_"+pid+".db"))
+	must(t, err)
+	must(t, gauge.Set(stocktest.Key("g", "g", "A gauge."), 1, 0))
+	must(t, gauge.Close())
+}
+
+// Property: what stock clients' processes counted is exposed as before when they
+// are dead and archived, their files are gone, and those of the living stay.
+func TestStockFilesAreArchived(t *testing.T) {
+	dir := t.TempDir()
+	deadStock(t, dir, noPID(71), 3)
+	deadStock(t, dir, noPID(72), 4)
+	live := stocktest.Counter(t, dir, noPID(73), 5)
+	stats := mustOnce(t, dir)
+	if stats.Absorbed != 2 || stats.Discarded != 2 {
+		t.Errorf("%+v", stats)
+	}
+	if got := exposed(t, dir); got != 12 {
+		t.Errorf("exposed %v", got)
+	}
+	want := []string{".promfold/archive.pfa", ".promfold/spare.pfa", "counter_5000073.db"}
+	if got := names(t, dir); !slices.Equal(got, want) {
+		t.Errorf("left: %q", got)
+	}
+	must(t, live.Add(stocktest.CounterKey, 1))
+	if got := exposed(t, dir); got != 13 {
+		t.Errorf("exposed %v", got)
+	}
+}
+
+// Property: an archiver that is killed at any step, once or twice in a row,
+// leaves a directory of stock files that exposes exactly what was counted, both
+// to who looks for the first time and to who has looked before; the next one
+// finishes.
+func TestKillAtEveryStepWithStockFiles(t *testing.T) {
+	steps := append([]Step{StepSetAside, StepDiscarded}, Steps...)
+	for _, step := range steps {
+		for _, kills := range []int{1, 2} {
+			t.Run(fmt.Sprintf("%s/%d", step, kills), func(t *testing.T) {
+				t.Parallel()
+				killStockAt(t, step, kills)
+			})
+		}
+	}
+}
+
+func killStockAt(t *testing.T, step Step, kills int) {
+	dir := t.TempDir()
+	stocktest.Counter(t, dir, noPID(1000), 1000)
+	want, pid := 1000.0, 0
+	warm := directory.New(dir, directory.Options{})
+	defer warm.Close()
+	check := func(when string) {
+		t.Helper()
+		if got, remembered := exposed(t, dir), exposedBy(t, warm); got != want || remembered != want {
+			t.Fatalf("%s: exposed %v, by whom has looked before %v, want %v", when, got, remembered, want)
+		}
+	}
+	for range kills {
+		for range 3 {
+			pid++
+			deadStock(t, dir, noPID(pid), float64(pid))
+			want += float64(pid)
+		}
+		check("before")
+		if !startChild(t, "round", dir, string(step)).wait(t) {
+			t.Fatal("not killed")
+		}
+		check("after the kill")
+	}
+	mustOnce(t, dir)
+	check("after another's round")
+	left := slices.DeleteFunc(names(t, dir), func(s string) bool { return strings.HasPrefix(s, ".promfold/") })
+	if !slices.Equal(left, []string{"counter_5001000.db"}) {
+		t.Errorf("left over: %q", left)
+	}
+}
+
+// Property: a process that found the file by its old name just before it was set
+// aside goes on counting, loses nothing, and is archived when it is dead.
+func TestTakenUpWhileSetAside(t *testing.T) {
+	dir := t.TempDir()
+	must(t, stocktest.Counter(t, dir, noPID(7), 3).Close())
+	var late *stocktest.File
+	d := directory.New(dir, directory.Options{Archiving: true})
+	defer d.Close()
+	a := New(d, Options{Interval: 10 * time.Millisecond, step: func(s Step) {
+		if s == StepSetAside {
+			asides, err := d.Asides()
+			must(t, err)
+			late, err = stocktest.Open(asides[0].Path)
+			must(t, err)
+		}
+	}})
+	must(t, a.Once(context.Background()))
+	must(t, late.Add(stocktest.CounterKey, 2))
+	must(t, a.Once(context.Background()))
+	if got := exposed(t, dir); got != 5 || a.Stats().Absorbed != 0 {
+		t.Errorf("exposed %v, %+v", got, a.Stats())
+	}
+	must(t, late.Add(stocktest.CounterKey, 2))
+	must(t, late.Close())
+	must(t, a.Once(context.Background()))
+	if got := exposed(t, dir); got != 7 || a.Stats().Absorbed != 1 {
+		t.Errorf("exposed %v, %+v", got, a.Stats())
+	}
+}
+
+// Property: processes that get the same pid again and again, beside an archiver
+// that is as fast as can be, lose nothing and count nothing twice; and the total
+// never goes down for who looks on.
+func TestSamePIDAgainAndAgain(t *testing.T) {
+	dir := t.TempDir()
+	standby(t, dir)
+	look := directory.New(dir, directory.Options{})
+	defer look.Close()
+	const lives = 2000
+	last := 0.0
+	for n := range lives {
+		f := stocktest.Counter(t, dir, noPID(7), 1)
+		must(t, f.Add(stocktest.CounterKey, 1))
+		must(t, f.Close())
+		if n%10 == 0 {
+			got := exposedBy(t, look)
+			if got < last || got != float64(2*(n+1)) {
+				t.Fatalf("exposed %v after %v, %d were counted", got, last, 2*(n+1))
+			}
+			last = got
+		}
+	}
+	if got := exposed(t, dir); got != 2*lives {
+		t.Errorf("exposed %v", got)
+	}
+}
+
+// Property: where another program archives the directory (the postmates fork
+// leaves a lockfile), its files are served and not touched.
+func TestForeignArchiverIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	deadStock(t, dir, noPID(7), 3)
+	lockfile := filepath.Join(dir, "lockfile")
+	must(t, os.WriteFile(lockfile, nil, 0o644))
+	stats := mustOnce(t, dir)
+	if !stats.Foreign || stats.Absorbed+stats.Discarded > 0 {
+		t.Errorf("%+v", stats)
+	}
+	if got := exposed(t, dir); got != 3 || !slices.Contains(names(t, dir), "counter_5000007.db") {
+		t.Errorf("exposed %v of %q", got, names(t, dir))
+	}
+	must(t, os.Remove(lockfile))
+	if stats := mustOnce(t, dir); stats.Foreign || stats.Absorbed != 1 {
+		t.Errorf("%+v", stats)
+	}
+}
+
+// Property: what is no client's file keeps its place, whatever its name, and a
+// damaged one counts with what can be read of it and is set aside for somebody
+// to look at.
+func TestFilesThatAreNoClients(t *testing.T) {
+	dir := t.TempDir()
+	junk := filepath.Join(dir, "counter_1.db")
+	must(t, os.WriteFile(junk, []byte("SQLite format 3\x00 and so on"), 0o644))
+	must(t, os.Mkdir(filepath.Join(dir, "counter_2.db"), 0o755))
+	must(t, os.Symlink(junk, filepath.Join(dir, "counter_3.db")))
+	must(t, stocktest.Counter(t, dir, noPID(4), 3).Close())
+	f, err := os.OpenFile(filepath.Join(dir, "counter_5000004.db"), os.O_RDWR, 0)
+	must(t, err)
+	_, err = f.WriteAt([]byte{0xff}, 0) // of what is used: more than there is entries
+	must(t, err)
+	must(t, f.Close())
+	stats := mustOnce(t, dir)
+	if stats.Absorbed != 1 || stats.SetAside != 1 || exposed(t, dir) != 3 {
+		t.Errorf("%+v, exposed %v", stats, exposed(t, dir))
+	}
+	for _, name := range []string{"counter_1.db", "counter_2.db", "counter_3.db"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Property: more dead files than can be open at once are archived all the same.
+func TestMoreStockFilesThanDescriptors(t *testing.T) {
+	dir := t.TempDir()
+	want := 0.0
+	for pid := range 1500 {
+		must(t, stocktest.Counter(t, dir, noPID(pid), float64(pid)).Close())
+		want += float64(pid)
+	}
+	if startChild(t, "few", dir).wait(t) {
+		t.Fatal("killed")
+	}
+	if got, left := exposed(t, dir), len(names(t, dir)); got != want || left != 2 {
+		t.Errorf("exposed %v, want %v; %d files left", got, want, left)
+	}
+}
