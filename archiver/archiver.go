@@ -55,13 +55,15 @@ type Archiver struct {
 	d *directory.Directory
 	o Options
 
-	// round is held during a round, and guards lock and resting; it is taken
-	// before mu.
+	// round is held during a round, and guards lock, resting and mourned; it
+	// is taken before mu.
 	round sync.Mutex
 	lock  *directory.Lock // on the directory, while Run has it
 	// resting is since when files of stock clients have been aside, as far as
 	// we know.
 	resting map[mmapstore.ID]time.Time
+	// mourned are the files of stock clients that were found dead, by path.
+	mourned map[string]mourned
 
 	lastFailure string // as logged by Run, which alone uses it
 
@@ -193,7 +195,7 @@ const onceRetry = 50 * time.Millisecond
 
 // tryOnce runs a round, or reports that another has the directory. It must not
 // wait for the lock with round held: Run takes them in the other order. again is
-// when files that rest now can be folded, zero if there are none.
+// when files that wait now are due, zero if there are none.
 func (a *Archiver) tryOnce(ctx context.Context) (held bool, again time.Time, err error) {
 	a.round.Lock()
 	defer a.round.Unlock()
@@ -208,6 +210,5 @@ func (a *Archiver) tryOnce(ctx context.Context) (held bool, again time.Time, err
 		defer lock.Unlock()
 	}
 	err = a.runRound(ctx)
-	again, _ = a.nextRested()
-	return true, again, err
+	return true, a.nextDue(), err
 }

@@ -32,19 +32,22 @@ func (a *Archiver) makeRoom(ctx context.Context, e directory.Edition) (hope bool
 	}
 	paths, failed := a.d.StockPaths()
 	err = errors.Join(err, failed)
+	known := a.mourned
+	a.mourned = make(map[string]mourned)
 	for _, path := range paths {
-		if ctx.Err() != nil || len(a.resting) >= roomBatch || a.d.Foreign() {
+		if ctx.Err() != nil || len(a.resting)+len(a.mourned) >= roomBatch || a.d.Foreign() {
 			break
 		}
 		if needed, failed := a.d.NeedsArchive(path); needed || failed != nil {
 			continue // a scan names what cannot be read
 		}
-		if failed := a.setStockAside(path, a.d.NewAsideHere(path)); failed != nil && !errors.Is(failed, fs.ErrNotExist) {
+		failed := a.setStockAside(path, known[path], a.d.NewAsideHere(path))
+		if failed != nil && !errors.Is(failed, fs.ErrNotExist) {
 			err = errors.Join(err, failed)
 			break
 		}
 	}
-	return len(a.resting) > 0, err
+	return len(a.resting)+len(a.mourned) > 0, err
 }
 
 // roomBatch is how many files are removed to make room: a directory, an archive

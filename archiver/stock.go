@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +22,10 @@ import (
 // still be under way; so the file rests, until whoever had it would have it
 // open for all to see, and is asked once more. Only then it is folded. If it
 // lives after all, it goes on counting under its new name.
+//
+// Before all that comes a time of grace. A server that reaps a worker removes
+// its gauges (mark_process_dead), which fails, and takes the server with it, if
+// they go away under its hands.
 
 // foldStock archives what stock clients left behind. Files are looked at a few
 // at a time: in a directory that nobody has cleaned for long there are more of
@@ -80,17 +83,32 @@ func (a *Archiver) rested(archive *aggregate.Archive, asides []directory.Aside) 
 	return rested
 }
 
-// nextRested is when the last of the files that rest now will have rested. ok is
-// false if none does.
-func (a *Archiver) nextRested() (at time.Time, ok bool) {
+// nextDue is when the last of the files that wait now has waited long enough,
+// zero if none waits.
+func (a *Archiver) nextDue() (at time.Time) {
 	now := time.Now()
 	for _, since := range a.resting {
 		if due := since.Add(a.o.Interval); due.After(now) && due.After(at) {
-			at, ok = due, true
+			at = due
 		}
 	}
-	return at, ok
+	for _, f := range a.mourned {
+		if due := f.since.Add(a.grace()); due.After(at) {
+			at = due
+		}
+	}
+	return at
 }
+
+// mourned is a file that was found dead under its own name.
+type mourned struct {
+	inode aggregate.Inode
+	since time.Time
+}
+
+// grace is how long a dead file keeps its own name: hooks run within
+// milliseconds of a death.
+func (a *Archiver) grace() time.Duration { return min(a.o.Interval, time.Second) }
 
 // foldAsides folds those of the files whose writers are dead, and brings the
 // edition up to date.
@@ -156,12 +174,14 @@ func (a *Archiver) setDeadAside(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	known := a.mourned
+	a.mourned = make(map[string]mourned)
 	var errs []error
 	for _, path := range paths {
 		if ctx.Err() != nil {
 			break
 		}
-		if err := a.setStockAside(path, a.d.NewAside(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := a.setStockAside(path, known[path], a.d.NewAside(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 			if len(errs) >= maxErrors {
 				break
@@ -174,26 +194,27 @@ func (a *Archiver) setDeadAside(ctx context.Context) error {
 // maxErrors bounds how many files a round fails on: the cause will be the same.
 const maxErrors = 10
 
-func (a *Archiver) setStockAside(path string, aside directory.Aside) error {
-	dead, err := a.d.StockDead(path)
+// setStockAside sets the file at path aside, if it has been dead since known.
+func (a *Archiver) setStockAside(path string, known mourned, aside directory.Aside) error {
+	if !known.since.IsZero() && time.Since(known.since) >= a.grace() {
+		done, err := a.d.SetAside(path, known.inode, aside)
+		if done {
+			a.resting[aside.ID] = time.Now()
+			a.o.step(StepSetAside)
+		}
+		if done || err != nil {
+			return err
+		}
+	}
+	in, dead, err := a.d.StockDead(path)
 	if err != nil || !dead {
-		return ignoreIrregular(err)
+		return err
 	}
-	if err := os.Rename(path, aside.Path); err != nil {
-		return fmt.Errorf("set the file of a dead process aside: %w", err)
+	if known.inode != in {
+		known = mourned{in, time.Now()}
 	}
-	a.resting[aside.ID] = time.Now()
-	a.o.step(StepSetAside)
+	a.mourned[path] = known
 	return nil
-}
-
-// ignoreIrregular: what is not a regular file is no business of ours. A scan
-// names it.
-func ignoreIrregular(err error) error {
-	if errors.Is(err, mmapstore.ErrNotRegular) {
-		return nil
-	}
-	return err
 }
 
 // noteForeign says once that another program archives the directory.

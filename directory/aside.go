@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -109,16 +110,47 @@ func (d *Directory) Foreign() bool {
 
 // StockDead reports whether the stock client's file at path is one by its head,
 // and nobody writes it. It reads no values.
-func (d *Directory) StockDead(path string) (bool, error) {
+func (d *Directory) StockDead(path string) (in aggregate.Inode, dead bool, err error) {
+	err = d.ifStockDead(path, func(f *stockFile) error {
+		in, dead = f.in, true
+		return nil
+	})
+	return in, dead, err
+}
+
+// SetAside renames the stock client's file at path, if it still is the one with
+// the inode, and still dead. A process that looked for the name just before may
+// miss the file, so nothing stands between the probe and the rename.
+func (d *Directory) SetAside(path string, in aggregate.Inode, to Aside) (done bool, err error) {
+	err = d.ifStockDead(path, func(f *stockFile) error {
+		if f.in != in {
+			return nil
+		}
+		if err := os.Rename(path, to.Path); err != nil {
+			return fmt.Errorf("set the file of a dead process aside: %w", err)
+		}
+		done = true
+		return nil
+	})
+	return done, err
+}
+
+// ifStockDead calls do if nobody writes the stock client's file at path. What is
+// no regular file, and what is no client's, is no business of ours: a scan names
+// it.
+func (d *Directory) ifStockDead(path string, do func(*stockFile) error) error {
 	f, err := d.openStock(path)
+	if errors.Is(err, mmapstore.ErrNotRegular) {
+		return nil
+	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer f.Close()
-	if f.probe().State != mmapstore.Dead {
-		return false, nil
+	if is, err := looksStock(f.File()); err != nil || !is || f.probe().State != mmapstore.Dead {
+		return err
 	}
-	return looksStock(f.File())
+	return do(f)
 }
 
 // looksStock looks at the first bytes of a file: how much of it is used, and the
