@@ -5,7 +5,11 @@ package image
 import (
 	"bufio"
 	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"os/exec"
@@ -42,16 +46,16 @@ func TestImage(t *testing.T) {
 		image = build(t, s, tree, made, map[string]string{"VERSION": "1.2.3-check", "REVISION": "abcdef", "BRANCH": "checked"})
 		made[s.Name] = image
 	}
-	binary := filepath.Join(image.root, "promfold")
+	program := filepath.Join(image.root, "promfold")
 
 	t.Run("holds the binary and the license", func(t *testing.T) {
 		if got := image.files(t); !slices.Equal(got, []string{"/LICENSE", "/promfold"}) {
 			t.Errorf("the image holds %v", got)
 		}
 	})
-	t.Run("is static", func(t *testing.T) { checkStatic(t, binary) })
+	t.Run("is static", func(t *testing.T) { checkStatic(t, program) })
 	t.Run("knows its version", func(t *testing.T) {
-		out, err := exec.Command(binary, "--version").CombinedOutput()
+		out, err := exec.Command(program, "--version").CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -65,8 +69,8 @@ func TestImage(t *testing.T) {
 }
 
 // checkStatic: no interpreter and no library is asked for, none of which the image has.
-func checkStatic(t *testing.T, binary string) {
-	f, err := elf.Open(binary)
+func checkStatic(t *testing.T, program string) {
+	f, err := elf.Open(program)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,25 +82,21 @@ func checkStatic(t *testing.T, binary string) {
 	}
 }
 
+const uid, gid = 65532, 65532 // USER of the image
+
 // checkServes runs the entry point as a container engine would: the image is the
 // root, the user is the image's, and there is a directory to serve, which it owns.
+// It exposes what a dead process counted there, archives it, and writes nowhere else.
 func checkServes(t *testing.T, s instructions.Stage, image *built) {
 	if os.Geteuid() != 0 {
 		skip(t, "only root can change the root and become another user: run make image-check as root")
 	}
-	const uid, gid = 65532, 65532 // USER of the last stage, below
-	if u := commands[*instructions.UserCommand](s)[0].User; u != "65532:65532" {
+	if u := commands[*instructions.UserCommand](s)[0].User; u != fmt.Sprintf("%d:%d", uid, gid) {
 		t.Fatalf("USER %s: this test runs as %d:%d", u, uid, gid)
 	}
-	dir := filepath.Join(image.root, "tmp")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(dir, uid, gid); err != nil {
-		t.Fatal(err)
-	}
+	makeDirectory(t, filepath.Join(image.root, "tmp"))
 	entry := commands[*instructions.EntrypointCommand](s)[0].CmdLine
-	cmd := exec.Command(entry[0], append(entry[1:], "--web.listen-address=127.0.0.1:0")...)
+	cmd := exec.Command(entry[0], append(entry[1:], "--web.listen-address=127.0.0.1:0", "--archive.interval=100ms")...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PROMETHEUS_MULTIPROC_DIR=/tmp"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: image.root, Credential: &syscall.Credential{Uid: uid, Gid: gid}}
@@ -112,11 +112,20 @@ func checkServes(t *testing.T, s instructions.Stage, image *built) {
 	defer hangs.Stop()
 	log := bufio.NewReader(stderr)
 	url := "http://" + awaitAddress(t, log)
-	if body := get(t, url+"/metrics"); !strings.Contains(body, `promfold_build_info{branch="checked"`) || !strings.Contains(body, `version="1.2.3-check"`) {
-		t.Errorf("/metrics does not name the build:\n%s", body)
-	}
 	get(t, url+"/-/ready")
 	get(t, url+"/-/healthy")
+	body := get(t, url+"/metrics")
+	for began := time.Now(); !strings.Contains(body, "\npromfold_archive_absorbed_files_total 1\n") && time.Since(began) < 20*time.Second; {
+		time.Sleep(50 * time.Millisecond)
+		body = get(t, url+"/metrics")
+	}
+	for _, want := range []string{
+		"\npromfold_archive_absorbed_files_total 1\n", "\nhits_total 42\n", `version="1.2.3-check"`, `branch="checked"`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("/metrics does not say %q:\n%s", want, body)
+		}
+	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -126,8 +135,26 @@ func checkServes(t *testing.T, s instructions.Stage, image *built) {
 	}
 	for _, name := range image.files(t) {
 		if name != "/LICENSE" && name != "/promfold" && name != "/tmp" && !strings.HasPrefix(name, "/tmp/.promfold") {
-			t.Errorf("it wrote %s", name)
+			t.Errorf("it left %s", name)
 		}
+	}
+}
+
+// makeDirectory makes a multiprocess directory with what a Python process left
+// that counted 42 hits (client_python 0.16: the key's length, the key, the value).
+// Its pid is above all that there can be, or it could be one that lives here.
+func makeDirectory(t *testing.T, dir string) {
+	t.Helper()
+	key := `["hits", "hits_total", {}, "Hits."]`
+	key += strings.Repeat(" ", 8-(4+len(key))%8)
+	entry := binary.NativeEndian.AppendUint32(nil, uint32(len(strings.TrimRight(key, " "))))
+	entry = append(entry, key...)
+	entry = binary.NativeEndian.AppendUint64(entry, math.Float64bits(42))
+	file := binary.NativeEndian.AppendUint32(nil, uint32(8+len(entry)))
+	file = append(append(file, 0, 0, 0, 0), entry...)
+	path := filepath.Join(dir, "counter_4194305.db")
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(path, file, 0o600), os.Chown(dir, uid, gid), os.Chown(path, uid, gid)); err != nil {
+		t.Fatal(err)
 	}
 }
 
