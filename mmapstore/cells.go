@@ -59,17 +59,18 @@ func (c *Cells) Stat() (int64, error) {
 func (c *Cells) Words() int { return c.words }
 
 // Add gives the words words at offset off of the file a place in the vector, and
-// returns it. Errors: ErrMalformed for a place that is not aligned or where the
-// file has a hole, ErrTruncated beyond its end, ErrLimit.
-func (c *Cells) Add(off uint64, words int) (word int, err error) {
-	return c.add(off, words, false)
+// returns it. The bytes from offset from to there were read and are no hole.
+// Errors: ErrMalformed for a place that is not aligned or where the file has a
+// hole, ErrTruncated beyond its end, ErrLimit.
+func (c *Cells) Add(from, off uint64, words int) (word int, err error) {
+	return c.add(from, off, words, false)
 }
 
 // add is Add; with timed, the words are those of a native gauge in a timed mode.
-func (c *Cells) add(off uint64, n int, timed bool) (word int, err error) {
+func (c *Cells) add(from, off uint64, n int, timed bool) (word int, err error) {
 	run := cellRun{off: uint32(off), word: uint32(c.words), n: uint16(n), timed: timed}
 	switch {
-	case off%wordSize != 0:
+	case off%wordSize != 0 || from > off:
 		return 0, fmt.Errorf("cells at %d: %w", off, ErrMalformed)
 	case off > math.MaxUint32 || int64(off)+int64(runBytes(run)) > c.size:
 		return 0, fmt.Errorf("cells at %d in a file of %d bytes: %w", off, c.size, ErrTruncated)
@@ -77,7 +78,7 @@ func (c *Cells) add(off uint64, n int, timed bool) (word int, err error) {
 		return 0, fmt.Errorf("cells at %d: %w", off, ErrLimit)
 	case c.words+n > MaxWords:
 		return 0, fmt.Errorf("%d words: %w", c.words+n, ErrLimit)
-	case !c.holes.admit(int64(off), int64(runBytes(run))):
+	case !c.holes.admit(int64(from), int64(off-from)+int64(runBytes(run))):
 		return 0, fmt.Errorf("cells at %d, where the file has a hole: %w", off, ErrMalformed)
 	}
 	c.runs = append(c.runs, run)

@@ -84,7 +84,7 @@ func (r *Reader) addRun(off uint64, n int, timed bool) (word int, err error) {
 	if off < ChunkSize {
 		return 0, fmt.Errorf("cells at %d: %w", off, ErrMalformed)
 	}
-	if word, err = r.cells.add(off, n, timed); err == nil {
+	if word, err = r.cells.add(off, off, n, timed); err == nil {
 		r.schema.Words = word + n
 	}
 	return word, err

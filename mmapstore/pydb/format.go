@@ -24,6 +24,15 @@ type format struct {
 	client client
 	scan   scanner
 	labels [][]byte // names of the labels, where they come before the values
+
+	identity string
+	pid      int
+}
+
+func newFormat(n name) *format {
+	f := &format{name: n}
+	f.identity, f.pid = pythonIdentity(n.id)
+	return f
 }
 
 // Frame is that of all these clients.
@@ -32,7 +41,7 @@ func (f *format) Frame() stock.Frame { return stock.PaddingApart }
 // Traits are told by the name, and by the first key.
 func (f *format) Traits() stock.Traits {
 	t := stock.Traits{
-		Foreign: f.name.foreign, Type: f.name.typ, Mode: f.name.mode,
+		Identity: f.identity, PID: f.pid, Foreign: f.name.foreign, Type: f.name.typ, Mode: f.name.mode,
 		Cumulative: f.client == gitlab,
 		Timed:      f.name.typ == mmapstore.Gauge,
 		// client_python leaves out what was never set, postmates does not.
@@ -41,11 +50,6 @@ func (f *format) Traits() stock.Traits {
 	if f.name.mode.Timed() {
 		t.Time = nanoseconds
 	}
-	identity := pythonIdentity
-	if f.client == gitlab {
-		identity = gitlabIdentity
-	}
-	t.Identity, t.PID = identity(f.name.id)
 	return t
 }
 
@@ -101,6 +105,7 @@ func (f *format) decide(lists, spaced, helped bool) {
 	case f.client != undecided:
 	case lists && !spaced:
 		f.client = gitlab
+		f.identity, f.pid = gitlabIdentity(f.name.id)
 	case helped:
 		f.client = python
 	default:

@@ -17,5 +17,5 @@ func Open(path, base string, o stock.Options) (*stock.Reader, error) {
 	if !ok {
 		return nil, fmt.Errorf("%q is no name of a .db file: %w", base, mmapstore.ErrMalformed)
 	}
-	return stock.Open(path, &format{name: n}, o)
+	return stock.Open(path, newFormat(n), o)
 }

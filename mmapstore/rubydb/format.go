@@ -9,22 +9,25 @@ import (
 
 // format is a file's share in reading it.
 type format struct {
-	name    name
-	clock   clock
+	traits  stock.Traits
 	family  []byte
 	scratch []byte
+}
+
+func newFormat(n name, c clock) *format {
+	return &format{
+		family: []byte(n.family),
+		traits: stock.Traits{
+			Identity: n.pid, PID: n.number(), Sparse: true, Timed: true, Time: c.nanoseconds,
+		},
+	}
 }
 
 // Frame is that of the client: its keys contain their padding.
 func (f *format) Frame() stock.Frame { return stock.PaddingWithin }
 
 // Traits are told by the name. The file has no types: the keys tell some.
-func (f *format) Traits() stock.Traits {
-	return stock.Traits{
-		Identity: f.name.pid, PID: f.name.number(),
-		Sparse: true, Timed: true, Time: f.clock.nanoseconds,
-	}
-}
+func (f *format) Traits() stock.Traits { return f.traits }
 
 // maxPadding is how many spaces a key ends in at most; one is always there.
 const maxPadding = 8
@@ -36,9 +39,6 @@ func (f *format) Decode(key []byte, k *stock.Key) error {
 	text := bytes.TrimRight(key, " ")
 	if n := len(key) - len(text); n == 0 || n > maxPadding {
 		return stock.ErrKey
-	}
-	if f.family == nil {
-		f.family = []byte(f.name.family)
 	}
 	k.Family = f.family
 	f.scratch = f.scratch[:0]

@@ -17,5 +17,5 @@ func Open(path, base string, o stock.Options) (*stock.Reader, error) {
 	if !ok {
 		return nil, fmt.Errorf("%q is no name of a .bin file: %w", base, mmapstore.ErrMalformed)
 	}
-	return stock.Open(path, &format{name: n, clock: wallClock()}, o)
+	return stock.Open(path, newFormat(n, wallClock()), o)
 }

@@ -29,8 +29,8 @@ type loader struct {
 // the two stores is a few ns, unless the writer was put to sleep in it.
 const looks = 3
 
-// load fills dst by the plan, of which it has a copy. Time is that of Traits.
-func (l *loader) load(dst []uint64, p *plan, cells *mmapstore.Cells, time func(float64) int64) error {
+// load fills dst by the plan, of which it has a copy.
+func (l *loader) load(dst []uint64, p *plan, cells *mmapstore.Cells) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.raw = slices.Grow(l.raw[:0], len(p.cells))
@@ -45,7 +45,7 @@ func (l *loader) load(dst []uint64, p *plan, cells *mmapstore.Cells, time func(f
 	clear(dst)
 	end := sort.Search(len(p.ops), func(i int) bool { return int(p.ops[i].word) >= len(dst) })
 	for _, o := range p.ops[:end] {
-		o.run(dst, raw, time)
+		o.run(dst, raw, p.time)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ type plan struct {
 	ops     []op     // in the order of the words that they fill
 	cells   []settle // by word of the cells
 	damages []damage // series that cannot be shown
+	time    func(float64) int64
 
 	single   []int32          // by metric: its family with one value per series, or none
 	families map[string]int32 // those of histograms and summaries, by metric, bounds and spelling
@@ -152,7 +153,7 @@ func (r *Reader) outdated(t *Traits) bool {
 	return false
 }
 
-// prepare gives each metric its shape and gathers the bounds of sparse buckets.
+// prepare takes the traits, gives each metric its shape and gathers the bounds of sparse buckets.
 func (p *plan) prepare(x *index, t *Traits, overrides mmapstore.Overrides, cells int) {
 	for i := range x.metrics {
 		x.metrics[i].shape, x.metrics[i].laid = x.metrics[i].shapeOf(t, overrides), true
@@ -161,6 +162,7 @@ func (p *plan) prepare(x *index, t *Traits, overrides mmapstore.Overrides, cells
 		p.single = append(p.single, none)
 	}
 	p.cells = append(p.cells, make([]settle, cells-len(p.cells))...)
+	p.time = t.Time
 	if !t.Sparse {
 		return
 	}

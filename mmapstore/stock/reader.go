@@ -68,12 +68,11 @@ func (r *Reader) Schema() mmapstore.Schema {
 func (r *Reader) Load(dst []uint64) error {
 	r.mu.Lock()
 	p := *r.plan
-	time := r.format.Traits().Time
 	r.mu.Unlock()
 	if len(dst) < p.least || len(dst) > p.schema.Words {
 		return fmt.Errorf("load %d words of %s: %w", len(dst), r.f.Name(), ErrRedone)
 	}
-	return r.loader.load(dst, &p, r.cells, time)
+	return r.loader.load(dst, &p, r.cells)
 }
 
 // SetOverrides takes effect at the next Refresh. The same map again costs nothing.

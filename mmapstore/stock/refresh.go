@@ -188,7 +188,7 @@ func (r *Reader) take(e entry, words int, k *Key) error {
 	off := uint32(r.end)
 	if err == nil {
 		var word int
-		if word, err = r.cells.Add(uint64(off)+uint64(e.value), words); err != nil {
+		if word, err = r.cells.Add(uint64(off), uint64(off)+uint64(e.value), words); err != nil {
 			return err
 		}
 		err = r.index.add(off, word, k)
