@@ -33,7 +33,7 @@ func (a *Archiver) commit(e directory.Edition, next *aggregate.Archive) error {
 	}
 	spare := filepath.Join(a.d.HiddenDir(), directory.SpareName)
 	if err := a.writeSpare(spare, next.Encode()); err != nil {
-		return fmt.Errorf("write the archive: %w", err)
+		return fmt.Errorf("write the archive: %w", withRemedy(err))
 	}
 	a.o.step(StepSynced)
 	if err := exchange(spare, a.d.ArchivePath()); err != nil {

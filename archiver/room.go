@@ -41,7 +41,7 @@ func (a *Archiver) makeRoom(ctx context.Context, e directory.Edition) (hope bool
 		if needed, failed := a.d.NeedsArchive(path); needed || failed != nil {
 			continue // a scan names what cannot be read
 		}
-		failed := a.setStockAside(path, known[path], a.d.NewAsideHere(path))
+		failed := a.setStockAside(path, known[path])
 		if failed != nil && !errors.Is(failed, fs.ErrNotExist) {
 			err = errors.Join(err, failed)
 			break

@@ -31,14 +31,7 @@ func (a *Archiver) runRound(ctx context.Context) error {
 	if v.Missing {
 		return nil
 	}
-	if err := a.makeHidden(); noRoom(err) {
-		hope, failed := a.makeRoom(ctx, v.Edition)
-		if failed != nil || !hope {
-			return errors.Join(err, failed)
-		}
-		a.o.Logger.Warn("The directory is full: removing files of dead processes that need no archive", "err", err)
-		return nil
-	} else if err != nil {
+	if hope, err := a.makeHidden(ctx, v.Edition); err != nil || hope {
 		return err
 	}
 	if directory.Damaged(v.ArchiveErr) {
@@ -62,12 +55,33 @@ func (a *Archiver) runRound(ctx context.Context) error {
 }
 
 // makeHidden makes the directories for the archive and for files set aside, which
-// as a rule are one.
-func (a *Archiver) makeHidden() error {
-	if err := a.makeDir(a.d.HiddenDir()); err != nil {
+// as a rule are one. If there is no room, it makes some; hope means that this
+// takes its time.
+func (a *Archiver) makeHidden(ctx context.Context, e directory.Edition) (hope bool, err error) {
+	err = a.makeDir(a.d.HiddenDir())
+	if noRoom(err) {
+		hope, failed := a.makeRoom(ctx, e)
+		if err = a.makeDir(a.d.HiddenDir()); err != nil && hope && failed == nil {
+			a.o.Logger.Warn("The directory is full: removing files of dead processes that need no archive", "err", err)
+			return true, nil
+		}
+		err = errors.Join(err, failed)
+	}
+	if err != nil {
+		return false, fmt.Errorf("make the archive's directory: %w", withRemedy(err))
+	}
+	if err := a.makeDir(a.d.AsideDir()); err != nil && !noRoom(err) {
+		return false, fmt.Errorf("make the directory for files set aside: %w", err)
+	}
+	return false, nil
+}
+
+// withRemedy says what helps against a lack of room.
+func withRemedy(err error) error {
+	if !noRoom(err) {
 		return err
 	}
-	return a.makeDir(a.d.AsideDir())
+	return fmt.Errorf("%w; free some room, or keep the archive on another file system (--archive.dir)", err)
 }
 
 // makeDir makes a directory of ours. The application owns the main directory, so
@@ -88,10 +102,7 @@ func (a *Archiver) makeDir(path string) error {
 	if err == nil {
 		err = os.Chmod(path, info.Mode().Perm()) // whatever the umask
 	}
-	if err != nil {
-		return fmt.Errorf("make the archive's directory: %w", err)
-	}
-	return nil
+	return err
 }
 
 // setAside renames a damaged file, so that it is in nobody's way and can be

@@ -181,7 +181,7 @@ func (a *Archiver) setDeadAside(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		if err := a.setStockAside(path, known[path], a.d.NewAside(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := a.setStockAside(path, known[path]); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 			if len(errs) >= maxErrors {
 				break
@@ -195,8 +195,9 @@ func (a *Archiver) setDeadAside(ctx context.Context) error {
 const maxErrors = 10
 
 // setStockAside sets the file at path aside, if it has been dead since known.
-func (a *Archiver) setStockAside(path string, known mourned, aside directory.Aside) error {
+func (a *Archiver) setStockAside(path string, known mourned) error {
 	if !known.since.IsZero() && time.Since(known.since) >= a.grace() {
+		aside := a.d.NewAside(path)
 		done, err := a.d.SetAside(path, known.inode, aside)
 		if done {
 			a.resting[aside.ID] = time.Now()

@@ -24,19 +24,16 @@ type Aside struct {
 	Path string
 }
 
-// NewAside makes up the name by which to set aside the file at path.
+// NewAside makes up the name by which to set aside the file at path: in AsideDir
+// or, if there is no room for such a directory, in the directory itself, where
+// clients do not look at such names.
 func (d *Directory) NewAside(path string) Aside {
 	id := newID()
-	return Aside{id, filepath.Join(d.AsideDir(), asideName(id, filepath.Base(path)))}
-}
-
-// NewAsideHere is NewAside where there is no room for a directory of ours: the
-// name is one in the directory itself that clients do not look at. A scan may
-// miss such a file while it is renamed, so it must be one of which that is no
-// matter.
-func (d *Directory) NewAsideHere(path string) Aside {
-	id := newID()
-	return Aside{id, filepath.Join(d.path, "."+asideName(id, filepath.Base(path)))}
+	name := asideName(id, filepath.Base(path))
+	if _, err := os.Stat(d.AsideDir()); err != nil {
+		return Aside{id, filepath.Join(d.path, "."+name)}
+	}
+	return Aside{id, filepath.Join(d.AsideDir(), name)}
 }
 
 func newID() (id mmapstore.ID) {

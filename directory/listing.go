@@ -26,6 +26,8 @@ type listing struct {
 	absorbed map[mmapstore.ID]bool
 	// copies: files that were known, and turned out to be copies of others.
 	copies map[*tracked]bool
+	// asideHere: files set aside lie in the directory itself, see NewAside.
+	asideHere bool
 }
 
 func newListing(d *Directory, v *View) *listing {
@@ -52,7 +54,11 @@ func (l *listing) list(ctx context.Context) error {
 	if err != nil || !listed {
 		return err
 	}
-	_, err = l.eachName(ctx, l.d.AsideDir(), l.takeAside)
+	listed, err = l.eachName(ctx, l.d.AsideDir(), l.takeAside)
+	if err != nil || listed && !l.asideHere {
+		return err
+	}
+	_, err = l.eachName(ctx, l.d.path, l.takeAside) // there was no room for AsideDir
 	return err
 }
 
@@ -93,7 +99,8 @@ func (l *listing) takeName(path, name string) {
 	case mmapstore.IsFileName(name) || isStockName(name) && !l.v.nativeOnly:
 		l.takeFile(path)
 	default:
-		l.takeAside(path, name)
+		_, _, aside := cutAsideName(name)
+		l.asideHere = l.asideHere || aside
 	}
 }
 
