@@ -260,3 +260,24 @@ func copyExecutable(t *testing.T, to string) {
 		t.Fatal(err)
 	}
 }
+
+// Property: a pid without more is a sign of life where it exists, whosever it is;
+// where it does not, it is a sign of death only if it means the same to us.
+func TestProbeBarePID(t *testing.T) {
+	gone := exec.Command("true")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		pid  int
+		same bool
+		want State
+	}{
+		{1, false, Alive}, {1, true, Alive}, {os.Getpid(), false, Alive}, {os.Getpid(), true, Alive},
+		{gone.Process.Pid, false, CannotTell}, {gone.Process.Pid, true, Dead}, {0, true, CannotTell}, {-1, true, CannotTell},
+	} {
+		if got := probePID(Suspect{PID: row.pid, SamePIDNamespace: row.same}); got != row.want {
+			t.Errorf("pid %d, same %v: %v, want %v", row.pid, row.same, got, row.want)
+		}
+	}
+}

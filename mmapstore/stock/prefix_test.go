@@ -32,16 +32,20 @@ var clients = []struct {
 
 func open(t testing.TB, path, base string) *stock.Reader {
 	t.Helper()
-	openOne := pydb.Open
-	if strings.HasSuffix(base, ".bin") {
-		openOne = rubydb.Open
-	}
-	r, err := openOne(path, base, stock.Options{})
+	r, err := opener(base)(path, base, stock.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
 	return r
+}
+
+// opener is the Open for files of the name.
+func opener(base string) func(path, base string, o stock.Options) (*stock.Reader, error) {
+	if strings.HasSuffix(base, ".bin") {
+		return rubydb.Open
+	}
+	return pydb.Open
 }
 
 // ends are the offsets at which entries end.

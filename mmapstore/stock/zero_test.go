@@ -58,7 +58,7 @@ func TestZeroBeforeEachValue(t *testing.T) {
 func checkRising(t *testing.T, load func([]uint64) error, words int, floats bool) {
 	last, now := make([]uint64, words), make([]uint64, words)
 	rises := 0
-	for range 20_000 {
+	for i := 0; i < 20_000 || rises < 100; i++ { // until the writer had its turns
 		if err := load(now); err != nil {
 			t.Fatal(err)
 		}
@@ -72,9 +72,6 @@ func checkRising(t *testing.T, load func([]uint64) error, words int, floats bool
 			}
 		}
 		copy(last, now)
-	}
-	if rises < 100 {
-		t.Errorf("values rose %d times", rises)
 	}
 }
 
