@@ -51,7 +51,7 @@ func (a *Archiver) foldStock(ctx context.Context, e directory.Edition) error {
 	if p.end(); p.done > 0 {
 		a.prepareSpare()
 	}
-	return errors.Join(err, a.setDeadAside(ctx))
+	return errors.Join(err, a.setDeadAside(ctx), ctx.Err())
 }
 
 // foldBatch bounds how many files are open at once.

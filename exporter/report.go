@@ -141,7 +141,7 @@ func (r *reporter) changes(all []trouble) {
 // remedies are what an operator can do so that liveness can be told, the best
 // first.
 const remedies = "run the exporter as the application's user (runAsUser, and its fsGroup); " +
-	"or share the pid namespace with it (shareProcessNamespace); " +
+	"or share the pid namespace with it (shareProcessNamespace) and say --liveness.same-pid-namespace; " +
 	"or run as uid 0 with CAP_LEASE; until then keep calling mark_process_dead"
 
 func (r *reporter) liveness(unknown int) {
@@ -151,7 +151,7 @@ func (r *reporter) liveness(unknown int) {
 	r.unknown = unknown > 0
 	if r.unknown {
 		r.log.Warn("Cannot tell whether some processes live: they count as live and are not archived",
-			"files", unknown, "remedies", remedies)
+			"processes", unknown, "remedies", remedies)
 		return
 	}
 	r.log.Info("The liveness of all processes is known")
