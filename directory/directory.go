@@ -5,6 +5,7 @@ package directory
 import (
 	"cmp"
 	"sync"
+	"sync/atomic"
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/mmapstore"
@@ -47,9 +48,8 @@ type Directory struct {
 	scanned bool                      // at least one scan came to something
 	owners  map[mmapstore.ID]bool     // who has an identity
 
-	// overridesMu guards o.Overrides, which may change during a scan. It is taken
-	// after mu.
-	overridesMu sync.Mutex
+	// overrides may change during a scan.
+	overrides atomic.Pointer[overrides]
 }
 
 // New makes a Directory of the path. Nothing is opened before the first Scan.
@@ -57,13 +57,15 @@ func New(path string, o Options) *Directory {
 	if o.Identities == nil {
 		o.Identities = NewIdentities()
 	}
-	return &Directory{
+	d := &Directory{
 		path:    path,
 		o:       o,
 		files:   make(map[string]*tracked),
 		orphans: make(map[mmapstore.ID]*tracked),
 		archive: aggregate.NewArchive(),
 	}
+	d.SetOverrides(o.Overrides)
+	return d
 }
 
 // Path is the path of the directory.
@@ -85,20 +87,6 @@ func (d *Directory) Close() error {
 	d.releaseOwners(nil)
 	d.owners = nil
 	return nil
-}
-
-// SetOverrides changes what is known better than stock clients' files tell it,
-// from the next scan on.
-func (d *Directory) SetOverrides(o mmapstore.Overrides) {
-	d.overridesMu.Lock()
-	defer d.overridesMu.Unlock()
-	d.o.Overrides = o
-}
-
-func (d *Directory) overrides() mmapstore.Overrides {
-	d.overridesMu.Lock()
-	defer d.overridesMu.Unlock()
-	return d.o.Overrides
 }
 
 // Problem is a file that could not be used, or not in full.
@@ -162,6 +150,7 @@ type View struct {
 	Problems []Problem
 
 	labels     []mmapstore.Label
+	overrides  *overrides
 	nativeOnly bool
 	foreign    *Lock // keeps the other archiver out; nil if there is none
 	exhausted  error // why a file could not be opened, if others may be no better off
@@ -173,7 +162,7 @@ func (v *View) Sources() []aggregate.Source {
 	for _, f := range v.Files {
 		sources = append(sources, f)
 	}
-	return append(sources, v.Archive.Source(v.path, v.labels))
+	return append(sources, v.overrides.hide(v.Archive.Source(v.path, v.labels)))
 }
 
 // Close lets go of the files of the view.

@@ -133,11 +133,11 @@ func (l *listing) take(path string, f *tracked) {
 	}
 	if other := l.same(f); other != nil {
 		if !l.d.original(f, other) {
-			l.reject(path, f)
+			l.reject(path, f, other)
 			return
 		}
 		delete(l.found, other.path)
-		l.reject(other.path, other)
+		l.reject(other.path, other, f)
 	}
 	l.ids[id] = f
 	if f.stock != nil {
@@ -163,10 +163,10 @@ func (l *listing) name(path string, f *tracked) {
 	l.v.Problems = append(l.v.Problems, Problem{path, err})
 }
 
-// reject leaves out a file that is a copy of another. One that was set aside
-// while we looked is none.
-func (l *listing) reject(path string, f *tracked) {
-	if other := l.same(f); f.stock == nil || f.stock.aside == other.stock.aside {
+// reject leaves out a file that is a copy of the other. If it was set aside while
+// we looked, it is none.
+func (l *listing) reject(path string, f, other *tracked) {
+	if f.stock == nil || f.stock.aside == other.stock.aside {
 		l.name(path, f)
 	}
 	l.copies[f] = true

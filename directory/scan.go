@@ -68,7 +68,7 @@ func (d *Directory) scanLocked(ctx context.Context, nativeOnly bool) (*View, err
 
 // scanOnce reports settled if no commit came in between.
 func (d *Directory) scanOnce(ctx context.Context, nativeOnly bool) (v *View, settled bool, err error) {
-	v = &View{Edition: Edition{path: d.ArchivePath()}, labels: d.o.Labels, nativeOnly: nativeOnly}
+	v = &View{Edition: Edition{path: d.ArchivePath()}, labels: d.o.Labels, overrides: d.overrides.Load(), nativeOnly: nativeOnly}
 	defer func() {
 		if !settled {
 			v.Close()
@@ -164,7 +164,7 @@ func (d *Directory) update(v *View) {
 	for _, f := range all {
 		f.seen = d.archive.Generation
 		if f.stock != nil {
-			f.stock.SetOverrides(d.overrides())
+			f.stock.SetOverrides(v.overrides.of)
 		}
 		damage := f.update(now)
 		if damage != nil {

@@ -43,7 +43,7 @@ func (d *Directory) openStock(path string) (*stockFile, error) {
 	if rubydb.IsFileName(f.base) {
 		open = rubydb.Open
 	}
-	r, err := open(path, f.base, stock.Options{Overrides: d.overrides()})
+	r, err := open(path, f.base, stock.Options{Overrides: d.overrides.Load().of})
 	if err != nil {
 		return nil, err
 	}

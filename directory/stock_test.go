@@ -1,0 +1,196 @@
+package directory_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/archiver"
+	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/internal/stocktest"
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// noPID is a pid that no process can have: one that exists means alive.
+func noPID(n int) string { return fmt.Sprint(5_000_000 + n) }
+
+func dbPath(dir, kind string, pid int) string { return filepath.Join(dir, kind+"_"+noPID(pid)+".db") }
+
+// gaugeFile is the file of a process with one gauge g, which is set to v.
+func gaugeFile(t testing.TB, dir, mode string, pid int, v float64) *stocktest.File {
+	t.Helper()
+	f, err := stocktest.Open(dbPath(dir, "gauge_"+mode, pid))
+	must(t, err)
+	must(t, f.Set(stocktest.Key("g_"+mode, "g_"+mode, "A gauge."), v, 0))
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// pids are the values of the label pid of a family, in order.
+func pids(t testing.TB, v *directory.View, family string) []string {
+	t.Helper()
+	r, err := aggregate.NewMerger(nil).Merge(v.Sources())
+	must(t, err)
+	var all []string
+	for _, f := range r.Families {
+		if f.GetName() != family {
+			continue
+		}
+		for _, m := range f.Metric {
+			for _, l := range m.Label {
+				if l.GetName() == "pid" {
+					all = append(all, l.GetValue())
+				}
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Property: a file that was set aside while a scan was between its listings is
+// found under both names, counts once, and is no trouble.
+func TestFoundUnderBothNames(t *testing.T) {
+	dir := t.TempDir()
+	must(t, stocktest.Counter(t, dir, noPID(1), 5).Close())
+	d := follow(t, dir, directory.Options{})
+	wantTotal(t, d, 5)
+	must(t, os.Mkdir(d.AsideDir(), 0o755))
+	aside := d.NewAside(dbPath(dir, "counter", 1))
+	must(t, os.Link(dbPath(dir, "counter", 1), aside.Path))
+	for _, d := range []*directory.Directory{d, follow(t, dir, directory.Options{})} {
+		if v := wantTotal(t, d, 5); len(v.Problems) > 0 || v.Files[0].Path() != aside.Path {
+			t.Errorf("problems %v, file %s", v.Problems, v.Files[0].Path())
+		}
+	}
+	must(t, os.Remove(dbPath(dir, "counter", 1)))
+	wantTotal(t, d, 5)
+}
+
+// Property: two names of one file that no archiver gave it count once, and are
+// named.
+func TestTwoNamesOfAFile(t *testing.T) {
+	dir := t.TempDir()
+	stocktest.Counter(t, dir, noPID(1), 5)
+	must(t, os.Link(dbPath(dir, "counter", 1), dbPath(dir, "counter", 2)))
+	v := wantTotal(t, follow(t, dir, directory.Options{}), 5)
+	if len(v.Problems) != 1 {
+		t.Errorf("problems %v", v.Problems)
+	}
+}
+
+// Property: all files of a process have one identity; processes of one pid in
+// directories that are merged have two.
+func TestIdentitiesOfStockProcesses(t *testing.T) {
+	dirs := []string{t.TempDir(), t.TempDir()}
+	ids := directory.NewIdentities()
+	for i, dir := range dirs {
+		gaugeFile(t, dir, "all", 7, 1)
+		gaugeFile(t, dir, "liveall", 7, 1)
+		v := scan(t, follow(t, dir, directory.Options{Identities: ids}))
+		all, live := pids(t, v, "g_all"), pids(t, v, "g_liveall")
+		if len(all) != 1 || !slices.Equal(all, live) {
+			t.Fatalf("all %q, liveall %q", all, live)
+		}
+		if taken := all[0] != noPID(7); taken != (i == 1) || !strings.HasPrefix(all[0], noPID(7)) {
+			t.Errorf("directory %d: pid %q", i, all[0])
+		}
+	}
+}
+
+// Property: what a sweeper removes goes on counting as long as the archiver of
+// this process can take it in from the open descriptor, and afterwards; gauges of
+// the living that mark_process_dead removes leave at once.
+func TestRemovedByOthers(t *testing.T) {
+	dir := t.TempDir()
+	d := follow(t, dir, directory.Options{Archiving: true})
+	must(t, stocktest.Counter(t, dir, noPID(1), 5).Close())
+	must(t, gaugeFile(t, dir, "livesum", 1, 1).Close())
+	wantTotal(t, d, 5)
+	must(t, os.Remove(dbPath(dir, "counter", 1)))
+	must(t, os.Remove(dbPath(dir, "gauge_livesum", 1)))
+	v := wantTotal(t, d, 5)
+	if len(v.Files) != 1 || !v.Files[0].Orphan() {
+		t.Errorf("%d files", len(v.Files))
+	}
+	archiveBy(t, d, archiver.Options{})
+	if v := wantTotal(t, d, 5); len(v.Files) != 0 {
+		t.Errorf("%d files", len(v.Files))
+	}
+	wantTotal(t, follow(t, dir, directory.Options{}), 5)
+}
+
+// Property: an exporter that had the file open when another process archived and
+// removed it, between two of its scans, counts it once.
+func TestStockFileAbsorbedWhileAway(t *testing.T) {
+	dir := t.TempDir()
+	sleepy := follow(t, dir, directory.Options{Archiving: true})
+	must(t, stocktest.Counter(t, dir, noPID(1), 5).Close())
+	wantTotal(t, sleepy, 5)
+	archive(t, dir, archiver.Options{Interval: time.Millisecond})
+	if v := wantTotal(t, sleepy, 5); len(v.Files) != 0 {
+		t.Errorf("%d files", len(v.Files))
+	}
+}
+
+// Property: the archive of the postmates fork is read as it is now, though it is
+// written again in place; and what its archiver removes, since it has taken it
+// in, does not count on.
+func TestArchiveOfThePostmatesFork(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "lockfile"), nil, 0o600))
+	d := follow(t, dir, directory.Options{Archiving: true})
+	worker := stocktest.Counter(t, dir, noPID(1), 5)
+	wantTotal(t, d, 5)
+	must(t, worker.Close())
+	rewrite := func(n float64) {
+		t.Helper()
+		path := filepath.Join(dir, "counter.db")
+		must(t, os.WriteFile(path, nil, 0o600))
+		f, err := stocktest.Open(path)
+		must(t, err)
+		must(t, f.Set(stocktest.CounterKey, n, 0))
+		must(t, f.Close())
+	}
+	rewrite(5)
+	must(t, os.Remove(dbPath(dir, "counter", 1)))
+	if v := wantTotal(t, d, 5); !v.Foreign {
+		t.Error("not noticed")
+	}
+	rewrite(12)
+	wantTotal(t, d, 12)
+}
+
+// Property: a family that the operator drops is gone at the next scan, whether a
+// file has it or the archive, and comes back when he changes his mind.
+func TestDroppedFamily(t *testing.T) {
+	dir := t.TempDir()
+	must(t, stocktest.Counter(t, dir, noPID(1), 5).Close())
+	archive(t, dir, archiver.Options{Interval: time.Millisecond})
+	stocktest.Counter(t, dir, noPID(2), 7)
+	d := follow(t, dir, directory.Options{})
+	m := aggregate.NewMerger(nil)
+	shown := func() (families int) {
+		t.Helper()
+		r, err := m.Merge(scan(t, d).Sources())
+		must(t, err)
+		return len(r.Families)
+	}
+	if n := shown(); n != 1 {
+		t.Errorf("%d families", n)
+	}
+	d.SetOverrides(mmapstore.Overrides{"c_total": {Drop: true}})
+	if n := shown(); n != 0 {
+		t.Errorf("dropped: %d families", n)
+	}
+	d.SetOverrides(nil)
+	wantTotal(t, d, 12)
+	if n := shown(); n != 1 {
+		t.Errorf("back: %d families", n)
+	}
+}
