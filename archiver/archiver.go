@@ -175,15 +175,16 @@ func (a *Archiver) report(what string, err error) {
 func (a *Archiver) Once(ctx context.Context) error {
 	for {
 		held, again, err := a.tryOnce(ctx)
+		why := "files of dead processes must rest"
 		switch {
 		case err != nil || held && again.IsZero():
 			return err
 		case !held:
-			again = time.Now().Add(onceRetry)
+			why, again = "another archiver keeps the lock", time.Now().Add(onceRetry)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("archive %s, not finished: %w", a.d.Path(), ctx.Err())
+			return fmt.Errorf("archive %s, not finished: %s: %w", a.d.Path(), why, ctx.Err())
 		case <-time.After(time.Until(again)):
 		}
 	}
