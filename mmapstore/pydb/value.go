@@ -5,17 +5,17 @@ import "bytes"
 // scalar takes a value that a label can have. A number is its text, null is empty.
 // ok is false after a list or an object, which are passed over.
 func (s *scanner) scalar() (text []byte, ok bool) {
-	switch c := s.peek(); {
-	case c == '"':
+	switch c := s.peek(); c {
+	case '"':
 		return s.str(), true
-	case c == '[' || c == '{':
+	case '[', '{':
 		s.skip(c, maxDepth)
 		return nil, false
-	case c == 't':
+	case 't':
 		return s.word("true"), true
-	case c == 'f':
+	case 'f':
 		return s.word("false"), true
-	case c == 'n':
+	case 'n':
 		s.word("null")
 		return nil, true
 	}

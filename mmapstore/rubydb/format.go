@@ -63,10 +63,10 @@ func (f *format) unescape(text []byte, ok bool) ([]byte, bool) {
 	from := len(f.scratch)
 	for i := 0; i < len(text) && ok; i++ {
 		c := text[i]
-		switch {
-		case c == '+':
+		switch c {
+		case '+':
 			c = ' '
-		case c == '%':
+		case '%':
 			if i+2 >= len(text) {
 				return nil, false
 			}

@@ -15,9 +15,7 @@ const (
 	headerSize = 8
 	lengthSize = 4
 	wordSize   = 8
-	maxKey     = 64 << 10
-	// maxEntry is what an entry can have at most.
-	maxEntry = lengthSize + maxKey + wordSize + int(v16)
+	maxKey     = 64 << 10 // less than chunkSize: an entry fits into what is read at once
 )
 
 // layout is the size of what follows a key. A file has one of two.

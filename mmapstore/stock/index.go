@@ -60,7 +60,6 @@ type metric struct {
 
 	laid  bool // series of it were laid out, by shape
 	shape shape
-	wrong bool // it is left out: see plan.refuse
 }
 
 // mark is a label that tells a part.

@@ -77,7 +77,7 @@ func TestLayoutOfEveryPrefix(t *testing.T) {
 			prefixes += readPrefixes(t, path, client.behind, client.within)
 		}
 	}
-	if prefixes < 4000 {
+	if prefixes < 4000 && !testing.Short() {
 		t.Errorf("%d prefixes were read", prefixes)
 	}
 }
