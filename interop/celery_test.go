@@ -23,9 +23,9 @@ var (
 // counted once.
 func TestCelery(t *testing.T) {
 	needPython(t, venvPython(), "celery", "prometheus_client")
-	const invoices, kills, perProcess = 1000, 10, 20
+	const invoices, kills, perProcess = 600, 10, 20
 	dir := newDirectory(t, user{}, 0o755)
-	sidecar := startSidecar(t, seat{}, dir, "--archive.interval=1s")
+	sidecar := startSidecar(t, seat{}, dir, "--archive.interval=200ms")
 	env := []string{"PROMETHEUS_MULTIPROC_DIR=" + dir, "SHOP_DATA=" + t.TempDir()}
 	server := start(t, "celery", command{dir: example("celery"), env: env, args: []string{venvPython(), "-B", "-m", "celery",
 		"-A", "tasks", "worker", "--loglevel=info"}})

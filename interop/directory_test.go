@@ -47,3 +47,15 @@ func count(dir string) (n int) {
 	}
 	return n
 }
+
+// owners is the pids in the names of the files in the directory.
+func owners(dir string) map[string]bool {
+	entries, _ := os.ReadDir(dir)
+	pids := make(map[string]bool)
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".db"); ok {
+			pids[name[strings.LastIndex(name, "_")+1:]] = true
+		}
+	}
+	return pids
+}

@@ -36,7 +36,7 @@ func startExample(t *testing.T, name, variable string, flags ...string) *example
 	x.env = []string{variable + "=" + x.dir, "SHOP_DATA=" + t.TempDir(), "PYTHONDONTWRITEBYTECODE=1",
 		"PATH=" + stage + ":" + venv("bin") + ":" + os.Getenv("PATH")}
 	x.app = start(t, name, x.command(append([]string{"app"}, flags...)...))
-	x.sidecar = startAs(t, x.command("sidecar", "--web.listen-address=127.0.0.1:0", "--archive.interval=1s"))
+	x.sidecar = startAs(t, x.command("sidecar", "--web.listen-address=127.0.0.1:0", "--archive.interval=200ms"))
 	return x
 }
 
@@ -61,10 +61,11 @@ func (x *exampleRun) take(t *testing.T, base string, orders int) *ledger {
 	return l
 }
 
-// stop stops the application, and returns what is exposed after its death.
+// stop stops the application as Ctrl-C does, and returns what is exposed after its
+// death.
 func (x *exampleRun) stop(t *testing.T) samples {
 	t.Helper()
-	_ = syscall.Kill(-x.app.cmd.Process.Pid, syscall.SIGTERM)
+	_ = syscall.Kill(-x.app.cmd.Process.Pid, syscall.SIGINT)
 	_ = x.app.ended(t, 40*time.Second)
 	return awaitFolded(t, x.dir, x.sidecar)
 }

@@ -113,22 +113,27 @@ func (l *ledger) acknowledge(o order, worker string) {
 	l.byWorker[worker]++
 }
 
+// ordersPerSecond at most: on two cores as on twenty, workers come and go eight
+// times a second, and each leaves eight files.
+const ordersPerSecond = 400
+
 // load is clients that place orders until they are stopped.
 type load struct {
 	ledger *ledger
+	pace   *time.Ticker
 	quit   chan struct{}
 	ended  sync.WaitGroup
 }
 
 func startLoad(t *testing.T, l *ledger, base string, clients int) *load {
-	w := &load{ledger: l, quit: make(chan struct{})}
+	w := &load{ledger: l, pace: time.NewTicker(time.Second / ordersPerSecond), quit: make(chan struct{})}
 	for c := range clients {
 		w.ended.Go(func() {
 			for n := c; ; n += clients {
 				select {
 				case <-w.quit:
 					return
-				default:
+				case <-w.pace.C:
 					l.place(base, nthOrder(n))
 				}
 			}
@@ -146,6 +151,7 @@ func (w *load) stop() {
 		close(w.quit)
 	}
 	w.ended.Wait()
+	w.pace.Stop()
 }
 
 // check compares an exposition with the ledger.

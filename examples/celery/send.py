@@ -14,6 +14,6 @@ results = {
 }
 processes = set()
 for task, sent in results.items():
-    processes.update(result.get(timeout=120, interval=0.05) for result in sent)
+    processes.update(result.get(timeout=120, interval=0.01) for result in sent)
     print(f"{task}={len(sent)}")
 print(f"processes={len(processes)}")

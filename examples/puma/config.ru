@@ -2,6 +2,7 @@
 # of promfold.
 #
 #     GET /order?item=pen&amount=12.5
+require "uri"
 require "prometheus/client"
 require "prometheus/client/rack/collector"
 
@@ -16,8 +17,7 @@ use Prometheus::Client::Rack::Collector
 
 run lambda { |env|
   headers = { "Content-Type" => "text/plain", "X-Worker" => Process.pid.to_s }
-  query = Rack::Utils.parse_query(env["QUERY_STRING"])
-  item, amount = query.values_at("item", "amount")
+  item, amount = URI.decode_www_form(env["QUERY_STRING"]).to_h.values_at("item", "amount")
   if env["PATH_INFO"] != "/order" || item.nil? || amount.to_f <= 0
     next [400, headers, ["try /order?item=pen&amount=12.5\n"]]
   end

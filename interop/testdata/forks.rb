@@ -22,7 +22,7 @@ def fork_workers(lifetimes, &count)
     slot = slots.size < 4 ? slots.size : reap.call
     n = random.rand(1..60)
     killed = random.rand < 0.5
-    pause = random.rand * 0.004
+    pause = random.rand * 0.016
     pid = fork do
       $0 = "forks: worker[#{slot}]"
       n.times do
