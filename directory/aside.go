@@ -143,7 +143,7 @@ func (d *Directory) ifStockDead(path string, do func(*stockFile) error) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // read only: nothing can be lost
 	if is, err := looksStock(f.File()); err != nil || !is || f.probe().State != mmapstore.Dead {
 		return err
 	}

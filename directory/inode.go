@@ -15,5 +15,5 @@ func inodeOf(info os.FileInfo) aggregate.Inode {
 	if !ok {
 		return aggregate.Inode{}
 	}
-	return aggregate.Inode{Dev: uint64(st.Dev), Ino: uint64(st.Ino)} //nolint:unconvert,gosec // types differ between systems
+	return aggregate.Inode{Dev: uint64(st.Dev), Ino: uint64(st.Ino)} //nolint:unconvert // types differ between systems
 }
