@@ -1,6 +1,7 @@
 package pydb
 
 import (
+	"fmt"
 	"math"
 	"path/filepath"
 	"reflect"
@@ -126,6 +127,31 @@ func TestBounds(t *testing.T) {
 		if !reflect.DeepEqual(family.Bounds, row.bounds) || !reflect.DeepEqual(family.Spelled, row.spelled) ||
 			!reflect.DeepEqual(counts, row.counts) || family.Partial != row.partial {
 			t.Errorf("%s: %+v with %v", name, family, counts)
+		}
+	}
+}
+
+// Property: of many spellings in any order, a bound has the first one.
+func TestFirstSpellingCounts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "histogram_1.db")
+	f := fixture.Create(t, path, 4096)
+	for _, format := range []string{"%d", "%d.0", "%d.00"} {
+		for i := range 40 {
+			f.Add(fmt.Sprintf(`["h", "h_bucket", {"le": "`+format+`"}]`, i*17%41), 1, 0)
+		}
+	}
+	r := open(t, path, "histogram_1.db")
+	if err := r.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range r.Schema().Families {
+		if len(family.Bounds) != 40 || family.Spelled != nil {
+			t.Errorf("%d bounds, spelled %q", len(family.Bounds), family.Spelled)
+		}
+	}
+	for _, one := range contents(t, r) {
+		if want := 3.0; one.Bucket && one.Value != want && !math.IsInf(one.Le, 1) {
+			t.Errorf("bucket %v counts %v", one.Le, one.Value)
 		}
 	}
 }

@@ -33,6 +33,8 @@ func TestZeroBeforeEachValue(t *testing.T) {
 			}
 			stop := make(chan struct{})
 			var writer sync.WaitGroup
+			defer writer.Wait()
+			defer close(stop)
 			writer.Go(func() {
 				for v := 2.0; ; v++ {
 					for _, off := range offsets {
@@ -47,8 +49,6 @@ func TestZeroBeforeEachValue(t *testing.T) {
 				}
 			})
 			checkRising(t, func(dst []uint64) error { return r.Load(dst) }, r.Schema().Words, base == "counter_1.db")
-			close(stop)
-			writer.Wait()
 		})
 	}
 }
