@@ -1,6 +1,7 @@
 package pydb
 
 import (
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,12 +15,36 @@ import (
 	"github.com/promfold/promfold/mmapstore/stock"
 )
 
-// clients are the sample directories, and what they print of them.
-var clients = []struct{ name, expected string }{
-	{"client_python-0.16.0", "expected-sorted.prom"},
-	{"client_python-0.25.0", "expected-sorted.prom"},
-	{"postmates-0.8.4", "expected-sorted.prom"},
-	{"ruby-mmap-0.16.2", "expected.prom"},
+// clients are the sample directories, what they print of them, and what is known
+// of them besides.
+var clients = []struct {
+	name, expected string
+	help           string // of one family
+	newest         int    // gauges of a timed mode
+	unset          bool   // those that were never set are among them
+}{
+	{"client_python-0.16.0", "expected-sorted.prom", helped, 0, false},
+	{"client_python-0.25.0", "expected-sorted.prom", helped, 15, false},
+	{"postmates-0.8.4", "expected-sorted.prom", "Multiprocess metric", 15, true},
+	{"ruby-mmap-0.16.2", "expected.prom", "Multiprocess metric", 0, false},
+}
+
+const helped = "Help with \"quotes\", back\\slash,\nnewline and unicode ü😀"
+
+// Property: of each sample directory, what is read amounts to what the client
+// itself prints of it. The checks say which part of that they hold.
+func TestSampleDirectories(t *testing.T) {
+	for _, client := range clients {
+		t.Run(client.name, func(t *testing.T) {
+			dir := fixture.Unpack(t, client.name)
+			files := directory(t, filepath.Join(dir, "files"))
+			expected := fixture.Samples(t, filepath.Join(dir, client.expected))
+			checkCumulative(t, files, expected)
+			checkPerProcess(t, filepath.Join(dir, "files"), files, expected)
+			checkMostRecent(t, files, expected, client.newest, client.unset)
+			checkHelp(t, files, client.help)
+		})
+	}
 }
 
 func open(t testing.TB, path, base string) *stock.Reader {
@@ -67,42 +92,37 @@ func directory(t *testing.T, dir string) map[string][]naive.Sample {
 	return files
 }
 
-// Property: counters, histograms and summaries of a directory, added up, are what
-// the client itself prints of it, each and every one.
-func TestCumulativeSamplesAreTheClients(t *testing.T) {
-	for _, client := range clients {
-		dir := fixture.Unpack(t, client.name)
-		files := directory(t, filepath.Join(dir, "files"))
-		var samples []naive.Sample
-		for _, file := range sortedNames(files) {
-			for _, s := range files[file] {
-				if s.Family.Type.Cumulative() {
-					samples = append(samples, s)
-				}
+// Counters, histograms and summaries of a directory, added up, are what the client
+// prints of it, each and every one.
+func checkCumulative(t *testing.T, files map[string][]naive.Sample, expected map[string]float64) {
+	var samples []naive.Sample
+	for _, file := range sortedNames(files) {
+		for _, s := range files[file] {
+			if s.Family.Type.Cumulative() {
+				samples = append(samples, s)
 			}
 		}
-		got := naive.Total(samples)
-		expected := fixture.Samples(t, filepath.Join(dir, client.expected))
-		checked := 0
-		for key, want := range expected {
-			if strings.Contains(key, "gauge") || strings.Contains(key, "_all") || strings.Contains(key, "pidlabel") || strings.Contains(key, "_live") ||
-				strings.Contains(key, "nolabel_") && !strings.Contains(key, "summary") ||
-				passedThrough(key) {
-				continue
-			}
-			checked++
-			if v, ok := got[key]; !ok || !same(v, want) {
-				t.Errorf("%s: %s is %v (%v), want %v", client.name, key, v, ok, want)
-			}
+	}
+	got := naive.Total(samples)
+	checked := 0
+	for key, want := range expected {
+		if strings.Contains(key, "gauge") || strings.Contains(key, "_all") || strings.Contains(key, "pidlabel") ||
+			strings.Contains(key, "_live") || strings.Contains(key, "nolabel_") && !strings.Contains(key, "summary") ||
+			passedThrough(key) {
+			continue
 		}
-		for key := range got {
-			if _, ok := expected[key]; !ok && !strings.ContainsAny(key, "\t\r\x01\\") {
-				t.Errorf("%s: %s is not expected", client.name, key)
-			}
+		checked++
+		if v, ok := got[key]; !ok || !same(v, want) {
+			t.Errorf("%s is %v (%v), want %v", key, v, ok, want)
 		}
-		if checked < 200 {
-			t.Errorf("%s: %d samples are expected", client.name, checked)
+	}
+	for key := range got {
+		if _, ok := expected[key]; !ok && !strings.ContainsAny(key, "\t\r\x01\\") {
+			t.Errorf("%s is not expected", key)
 		}
+	}
+	if checked < 200 {
+		t.Errorf("%d samples are expected", checked)
 	}
 }
 
@@ -125,92 +145,77 @@ func sortedNames(files map[string][]naive.Sample) []string {
 	return names
 }
 
-// Property: a gauge of mode all or liveall is what the client prints for the
-// identity of its file, and it prints no others.
-func TestPerProcessGaugesAreTheClients(t *testing.T) {
-	for _, client := range clients {
-		dir := fixture.Unpack(t, client.name)
-		got := make(map[string]float64)
-		files := directory(t, filepath.Join(dir, "files"))
-		for _, file := range sortedNames(files) { // the last of an identity counts
-			r := open(t, filepath.Join(dir, "files", file), file)
-			if err := r.Refresh(); err != nil {
-				t.Fatal(err)
-			}
-			for _, s := range files[file] {
-				if !s.Family.Mode.PerProcess() {
-					continue
-				}
-				s.Labels["pid"] = r.Identity()
-				got[fixture.Series(s.Name, s.Labels)] = s.Value
-			}
+// A gauge of mode all or liveall is what the client prints for the identity of its
+// file, and it prints no others.
+func checkPerProcess(t *testing.T, dir string, files map[string][]naive.Sample, expected map[string]float64) {
+	got := make(map[string]float64)
+	for _, file := range sortedNames(files) { // the last of an identity counts
+		r := open(t, filepath.Join(dir, file), file)
+		if err := r.Refresh(); err != nil {
+			t.Fatal(err)
 		}
-		checked := 0
-		for key, want := range fixture.Samples(t, filepath.Join(dir, client.expected)) {
-			if !strings.Contains(key, " pid=") || passedThrough(key) {
+		for _, s := range files[file] {
+			if !s.Family.Mode.PerProcess() {
 				continue
 			}
-			checked++
-			if v, ok := got[key]; !ok || !same(v, want) {
-				t.Errorf("%s: %s is %v (%v), want %v", client.name, key, v, ok, want)
-			}
-			delete(got, key)
+			labels := maps.Clone(s.Labels)
+			labels["pid"] = r.Identity()
+			got[fixture.Series(s.Name, labels)] = s.Value
 		}
-		for key := range got {
-			if !strings.ContainsAny(key, "\t\\") {
-				t.Errorf("%s: %s is not expected", client.name, key)
-			}
+	}
+	checked := 0
+	for key, want := range expected {
+		if !strings.Contains(key, " pid=") || passedThrough(key) {
+			continue
 		}
-		if checked < 80 {
-			t.Errorf("%s: %d gauges are expected", client.name, checked)
+		checked++
+		if v, ok := got[key]; !ok || !same(v, want) {
+			t.Errorf("%s is %v (%v), want %v", key, v, ok, want)
 		}
+		delete(got, key)
+	}
+	for key := range got {
+		if !strings.ContainsAny(key, "\t\\") {
+			t.Errorf("%s is not expected", key)
+		}
+	}
+	if checked < 80 {
+		t.Errorf("%d gauges are expected", checked)
 	}
 }
 
-// Property: of the gauges in the mode mostrecent, the newest that was set is what
-// the client prints; what was never set, it does not print.
-func TestMostRecentGaugesAreTheClients(t *testing.T) {
-	for client, never := range map[string]bool{"client_python-0.25.0": false, "postmates-0.8.4": true} {
-		dir := fixture.Unpack(t, client)
-		newest := make(map[string]naive.Sample)
-		for _, samples := range directory(t, filepath.Join(dir, "files")) {
-			for _, s := range samples {
-				key := fixture.Series(s.Name, s.Labels)
-				if old, ok := newest[key]; s.Family.Mode.Timed() && s.Set && (!ok || s.Time > old.Time) {
-					newest[key] = s
-				}
+// Of the gauges in a timed mode, the newest that was set is what the client prints;
+// what was never set, client_python does not print, and postmates does.
+func checkMostRecent(t *testing.T, files map[string][]naive.Sample, expected map[string]float64, atLeast int, never bool) {
+	newest := make(map[string]naive.Sample)
+	for _, samples := range files {
+		for _, s := range samples {
+			key := fixture.Series(s.Name, s.Labels)
+			if old, ok := newest[key]; s.Family.Mode.Timed() && s.Set && (!ok || s.Time > old.Time) {
+				newest[key] = s
 			}
 		}
-		expected := fixture.Samples(t, filepath.Join(dir, "expected-sorted.prom"))
-		unset := 0
-		for key, s := range newest {
-			if v, ok := expected[key]; !ok || !same(v, s.Value) {
-				t.Errorf("%s: %s is %v, want %v (%v)", client, key, s.Value, v, ok)
-			}
-			if strings.Contains(key, "neverset") {
-				unset++
-			}
+	}
+	unset := 0
+	for key, s := range newest {
+		if v, ok := expected[key]; !ok || !same(v, s.Value) {
+			t.Errorf("%s is %v, want %v (%v)", key, s.Value, v, ok)
 		}
-		if len(newest) < 15 || (unset > 0) != never {
-			t.Errorf("%s: %d gauges, %d never set", client, len(newest), unset)
+		if strings.Contains(key, "neverset") {
+			unset++
 		}
+	}
+	if len(newest) < atLeast || (unset > 0) != never {
+		t.Errorf("%d gauges, %d never set", len(newest), unset)
 	}
 }
 
-// Property: the help is the client's, and where it tells none, what it prints.
-func TestHelpIsTheClients(t *testing.T) {
-	for client, want := range map[string]string{
-		"client_python-0.16.0": "Help with \"quotes\", back\\slash,\nnewline and unicode ü😀",
-		"client_python-0.25.0": "Help with \"quotes\", back\\slash,\nnewline and unicode ü😀",
-		"postmates-0.8.4":      "Multiprocess metric",
-		"ruby-mmap-0.16.2":     "Multiprocess metric",
-	} {
-		dir := fixture.Unpack(t, client)
-		for file, samples := range directory(t, filepath.Join(dir, "files")) {
-			for _, s := range samples {
-				if s.Family.Name == "fx_requests_total" && (s.Family.Help != want || s.Family.Type != mmapstore.Counter) {
-					t.Errorf("%s: %s: help %q of a %v", client, file, s.Family.Help, s.Family.Type)
-				}
+// The help is the client's, and where it tells none, what it prints.
+func checkHelp(t *testing.T, files map[string][]naive.Sample, want string) {
+	for file, samples := range files {
+		for _, s := range samples {
+			if s.Family.Name == "fx_requests_total" && (s.Family.Help != want || s.Family.Type != mmapstore.Counter) {
+				t.Errorf("%s: help %q of a %v", file, s.Family.Help, s.Family.Type)
 			}
 		}
 	}

@@ -88,8 +88,8 @@ func readPrefixes(t *testing.T, path string, behind int, within bool) int {
 		t.Fatal(err)
 	}
 	offsets := ends(b, behind, within)
-	if testing.Short() && len(offsets) > 100 {
-		offsets = offsets[:100]
+	if testing.Short() && len(offsets) > 30 {
+		offsets = offsets[:30]
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
