@@ -218,3 +218,98 @@ func TestMoreStockFilesThanDescriptors(t *testing.T) {
 		t.Errorf("exposed %v, want %v; %d files left", got, want, left)
 	}
 }
+
+// patient is an archiver whose files wait for an hour, unless the test has the
+// time pass.
+type patient struct {
+	*Archiver
+	dir   string
+	aside int // files that were set aside
+}
+
+func newPatient(t *testing.T) *patient {
+	p := &patient{dir: t.TempDir()}
+	d := directory.New(p.dir, directory.Options{Archiving: true})
+	t.Cleanup(func() { d.Close() })
+	p.Archiver = New(d, Options{Interval: time.Hour, step: func(s Step) {
+		if s == StepSetAside {
+			p.aside++
+		}
+	}})
+	return p
+}
+
+func (p *patient) round(t *testing.T) {
+	t.Helper()
+	_, _, err := p.tryOnce(context.Background())
+	must(t, err)
+}
+
+// wait lets two hours pass.
+func (p *patient) wait() {
+	for path, m := range p.mourned {
+		m.since = m.since.Add(-2 * time.Hour)
+		p.mourned[path] = m
+	}
+	for id, since := range p.resting {
+		p.resting[id] = since.Add(-2 * time.Hour)
+	}
+}
+
+// Property: a file keeps its name for a while after it was first found dead, for
+// hooks of the server that are about to remove it, then rests for a while under
+// its new one, and only then is folded.
+func TestGraceAndRest(t *testing.T) {
+	p := newPatient(t)
+	must(t, stocktest.Counter(t, p.dir, noPID(7), 3).Close())
+	want := func(when string, aside int, absorbed uint64) {
+		t.Helper()
+		if got := p.Stats().Absorbed; p.aside != aside || got != absorbed {
+			t.Fatalf("%s: %d set aside, want %d; %d absorbed, want %d", when, p.aside, aside, got, absorbed)
+		}
+	}
+	p.round(t)
+	p.round(t)
+	want("found dead", 0, 0)
+	p.wait()
+	p.round(t)
+	want("after the grace", 1, 0)
+	p.round(t)
+	want("at rest", 1, 0)
+	p.wait()
+	p.round(t)
+	want("after the rest", 1, 1)
+}
+
+// Property: the grace is a file's own, and a death's: it begins anew for another
+// file of the name, and for one that somebody took up meanwhile.
+func TestGraceBeginsAnew(t *testing.T) {
+	for name, meanwhile := range map[string]func(*patient, string){
+		"another file": func(p *patient, path string) {
+			must(t, os.Rename(path, path+".away"))
+			must(t, stocktest.Counter(t, p.dir, noPID(7), 1).Close())
+		},
+		"taken up": func(p *patient, _ string) {
+			f := stocktest.Counter(t, p.dir, noPID(7), 1)
+			p.round(t)
+			must(t, f.Close())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPatient(t)
+			must(t, stocktest.Counter(t, p.dir, noPID(7), 3).Close())
+			p.round(t)
+			p.wait()
+			meanwhile(p, filepath.Join(p.dir, "counter_"+noPID(7)+".db"))
+			p.round(t)
+			if p.aside != 0 {
+				t.Error("set aside without grace")
+			}
+			p.wait()
+			p.round(t)
+			if p.aside != 1 {
+				t.Error("not set aside")
+			}
+		})
+	}
+}

@@ -148,12 +148,15 @@ func TestArchiveOfThePostmatesFork(t *testing.T) {
 	worker := stocktest.Counter(t, dir, noPID(1), 5)
 	wantTotal(t, d, 5)
 	must(t, worker.Close())
-	rewrite := func(n float64) {
+	rewrite := func(n float64, before ...string) {
 		t.Helper()
 		path := filepath.Join(dir, "counter.db")
 		must(t, os.WriteFile(path, nil, 0o600))
 		f, err := stocktest.Open(path)
 		must(t, err)
+		for _, name := range before {
+			must(t, f.Set(stocktest.Key(name, name, ""), 1, 0))
+		}
 		must(t, f.Set(stocktest.CounterKey, n, 0))
 		must(t, f.Close())
 	}
@@ -162,8 +165,42 @@ func TestArchiveOfThePostmatesFork(t *testing.T) {
 	if v := wantTotal(t, d, 5); !v.Foreign {
 		t.Error("not noticed")
 	}
-	rewrite(12)
+	rewrite(12, "another", "yet_another") // so that values have other places
 	wantTotal(t, d, 12)
+}
+
+// Property: a file that was set aside, and lives after all, is another process
+// than the one that has its name by now.
+func TestTwoLivesOfOneName(t *testing.T) {
+	dir := t.TempDir()
+	d := follow(t, dir, directory.Options{})
+	gaugeFile(t, dir, "all", 7, 1)
+	must(t, os.Mkdir(d.AsideDir(), 0o755))
+	path := dbPath(dir, "gauge_all", 7)
+	must(t, os.Rename(path, d.NewAside(path).Path))
+	gaugeFile(t, dir, "all", 7, 2)
+	got := pids(t, scan(t, d), "g_all")
+	if len(got) != 2 || got[0] != noPID(7) || !strings.HasPrefix(got[1], noPID(7)+"-") {
+		t.Errorf("pids %q", got)
+	}
+}
+
+// Property: where there was no room for a directory of ours, files are set aside
+// in the directory itself, under names that no client's pattern has, and count.
+func TestSetAsideHere(t *testing.T) {
+	dir := t.TempDir()
+	must(t, stocktest.Counter(t, dir, noPID(7), 5).Close())
+	d := follow(t, dir, directory.Options{})
+	path := dbPath(dir, "counter", 7)
+	aside := d.NewAside(path)
+	must(t, os.Rename(path, aside.Path))
+	if filepath.Dir(aside.Path) != dir || filepath.Base(aside.Path)[0] != '.' { // "*" means no dot
+		t.Errorf("a client sees %q", aside.Path)
+	}
+	wantTotal(t, d, 5)
+	if asides, err := d.Asides(); err != nil || !slices.Contains(asides, aside) {
+		t.Errorf("%v, %v", asides, err)
+	}
 }
 
 // Property: a family that the operator drops is gone at the next scan, whether a
