@@ -33,7 +33,7 @@ func startExample(t *testing.T, name, variable string, flags ...string) *example
 		t.Fatal(err)
 	}
 	x := &exampleRun{place: place, dir: newDirectory(t, user{}, 0o755)}
-	x.env = []string{variable + "=" + x.dir, "SHOP_DATA=" + t.TempDir(), "PYTHONDONTWRITEBYTECODE=1",
+	x.env = []string{variable + "=" + x.dir, "SHOP_DATA=" + newDirectory(t, user{}, 0o755), "PYTHONDONTWRITEBYTECODE=1",
 		"PATH=" + stage + ":" + venv("bin") + ":" + os.Getenv("PATH")}
 	x.app = start(t, name, x.command(append([]string{"app"}, flags...)...))
 	x.sidecar = startAs(t, x.command("sidecar", "--web.listen-address=127.0.0.1:0", "--archive.interval=200ms"))
@@ -89,13 +89,13 @@ func TestExampleCelery(t *testing.T) {
 	needPython(t, venvPython(), "celery", "prometheus_client")
 	x := startExample(t, "celery", "PROMETHEUS_MULTIPROC_DIR")
 	x.app.says(t, celeryReady, 1, time.Minute)
-	send := start(t, "send", x.command("send", "200"))
+	send := start(t, "send", x.command("send", "100"))
 	if err := send.ended(t, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // while it lives, and after
 		got := x.sidecar.scraped(t)
-		if a, b := got.sum("shop_tasks_total", "task", "invoice"), got.sum("shop_tasks_total", "task", "remind"); a != 200 || b != 100 {
+		if a, b := got.sum("shop_tasks_total", "task", "invoice"), got.sum("shop_tasks_total", "task", "remind"); a != 100 || b != 50 {
 			t.Errorf("%v invoices, %v reminders", a, b)
 		}
 		x.stop(t)

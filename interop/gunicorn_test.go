@@ -114,17 +114,7 @@ func (s *shop) settled(t *testing.T) {
 func (s *shop) close(t *testing.T) samples {
 	t.Helper()
 	s.terminate(t)
-	await(t, 30*time.Second, func() error {
-		listed, aside := stockFiles(s.dir)
-		if listed+aside > 0 {
-			return fmt.Errorf("%d files are left in the directory, %d set aside", listed, aside)
-		}
-		return nil
-	})
-	got := s.sidecar.scraped(t)
-	if live := got.sum("promfold_processes", "state", "live"); live != 0 {
-		t.Errorf("%v files are said to be of living processes", live)
-	}
+	got := awaitFolded(t, s.dir, s.sidecar)
 	for _, gauge := range []string{"shop_workers", "shop_worker_start_time_seconds"} {
 		if left := got.by(gauge, "pid"); len(left) > 0 {
 			t.Errorf("%s of dead workers is still there: %v", gauge, left)

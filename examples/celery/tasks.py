@@ -1,6 +1,6 @@
 """Tasks of a shop, counted with stock client_python in the prefork pool's
-processes. A directory serves as broker and keeps the results, so that nothing
-else has to run."""
+processes. SQLite serves as broker and keeps the results, so that nothing else has
+to run."""
 import os
 import time
 
@@ -8,17 +8,11 @@ from celery import Celery
 from prometheus_client import Counter, Gauge, Histogram
 
 data = os.environ.get("SHOP_DATA", "/tmp/shop-celery")
-for part in ("queue", "control", "results"):
-    os.makedirs(os.path.join(data, part), exist_ok=True)
+os.makedirs(data, exist_ok=True)
 
-app = Celery("tasks", broker="filesystem://", backend="file://" + os.path.join(data, "results"))
+app = Celery("tasks", broker=f"sqla+sqlite:///{data}/queue.db", backend=f"db+sqlite:///{data}/results.db")
 app.conf.update(
-    broker_transport_options={
-        "data_folder_in": os.path.join(data, "queue"),
-        "data_folder_out": os.path.join(data, "queue"),
-        "control_folder": os.path.join(data, "control"),
-        "polling_interval": 0.01,
-    },
+    broker_connection_retry_on_startup=True,
     # Processes of the pool are replaced all the time.
     worker_concurrency=4,
     worker_max_tasks_per_child=20,
