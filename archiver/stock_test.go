@@ -3,6 +3,7 @@ package archiver
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -269,8 +270,11 @@ func TestGraceAndRest(t *testing.T) {
 		}
 	}
 	p.round(t)
+	first := maps.Clone(p.mourned)
 	p.round(t)
-	want("found dead", 0, 0)
+	if want("found dead", 0, 0); !maps.Equal(p.mourned, first) {
+		t.Error("the grace begins with every round")
+	}
 	p.wait()
 	p.round(t)
 	want("after the grace", 1, 0)

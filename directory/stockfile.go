@@ -67,13 +67,10 @@ func (f *stockFile) probe() mmapstore.Verdict { return f.Probe(f.sameNamespace) 
 func (f *stockFile) refresh() error           { return f.Refresh() }
 func (f *stockFile) dropped() uint64          { return 0 }
 
-// owner is by directory and identity: a process has a file for each type. One
-// that the archiver has set aside and that lives after all is its own process,
-// since a younger one may have its name by now.
+// owner is by directory and identity: a process has a file for each type. Files
+// that the archiver has set aside, and that live after all, lie in a directory of
+// their own: a younger process may have the name by now.
 func (f *stockFile) owner() mmapstore.ID {
-	if f.aside {
-		return f.number
-	}
 	if f.whose == (mmapstore.ID{}) && f.Identity() != "" {
 		sum := sha256.Sum256([]byte(filepath.Dir(f.Path()) + "\x00" + f.Identity()))
 		copy(f.whose[:], sum[:])
