@@ -3,15 +3,14 @@
 package main_test
 
 import (
-	endian "encoding/binary" // the package has a binary of its own
-	"fmt"
-	"math"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/promfold/promfold/internal/stocktest"
 )
 
 // pythonCounters makes the file of a Python process with such counters, all at 3.
@@ -19,27 +18,16 @@ import (
 // function is called. No process has such a pid.
 func pythonCounters(t *testing.T, dir string, names ...string) (die func()) {
 	t.Helper()
-	b := make([]byte, 8) // how much is used, and padding
-	for _, name := range names {
-		key := fmt.Sprintf(`[%q, %q, {}, "Counts."]`, strings.TrimSuffix(name, "_total"), name)
-		b = endian.NativeEndian.AppendUint32(b, uint32(len(key)))
-		b = append(b, key...)
-		b = append(b, strings.Repeat(" ", 8-(len(key)+4)%8)...)
-		b = endian.NativeEndian.AppendUint64(b, math.Float64bits(3))
-		b = endian.NativeEndian.AppendUint64(b, 0) // no timestamp
-	}
-	endian.NativeEndian.PutUint32(b, uint32(len(b)))
-	f, err := os.Create(filepath.Join(dir, "counter_9999999.db"))
+	f, err := stocktest.Open(filepath.Join(dir, "counter_9999999.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	die = func() { f.Close() }
+	die = func() { _ = f.Close() }
 	t.Cleanup(die)
-	if err := f.Truncate(64 << 10); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.WriteAt(b, 0); err != nil {
-		t.Fatal(err)
+	for _, name := range names {
+		if err := f.Add(stocktest.Key(strings.TrimSuffix(name, "_total"), name, "Counts."), 3); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return die
 }
