@@ -38,10 +38,12 @@ type shop struct {
 	watch   *watch
 }
 
-// stock is gunicorn and client_python as PyPI has them.
+// stock is gunicorn and client_python as PyPI has them. The archiver is quicker
+// than the workers, which live for half a second: did it take the living for dead,
+// their counts would be missed.
 func stock() *shop {
 	return &shop{python: venvPython(), options: []string{"--no-control-socket", "--graceful-timeout=3"}, mode: 0o755, lifetimes: 80, kills: 10,
-		flags: []string{"--archive.interval=200ms"}}
+		flags: []string{"--archive.interval=100ms"}}
 }
 
 var (
@@ -268,7 +270,7 @@ func TestGunicornOtherUserSamePIDNamespace(t *testing.T) {
 func TestGunicornMarksProcessesDead(t *testing.T) {
 	s := stock()
 	s.options = append(s.options, "--config="+testdata("markdead.conf.py"))
-	s.flags = []string{"--archive.interval=100ms"} // meet often
+	s.flags = []string{"--archive.interval=20ms"} // meet often
 	s.whole(t)
 }
 

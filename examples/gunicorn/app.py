@@ -4,6 +4,7 @@ metric of each kind, and a gauge in each of the modes people use.
     GET /order?item=pen&amount=12.5&pieces=3
 """
 import os
+import time
 from urllib.parse import parse_qs
 
 from prometheus_client import Counter, Gauge, Histogram, Summary
@@ -26,6 +27,7 @@ largest = 0.0
 
 def take(item, amount, pieces):
     global started, largest
+    time.sleep(0.005)  # what the work takes
     ORDERS.inc()
     ORDERS_BY_ITEM.labels(item).inc()
     AMOUNT.observe(amount)
