@@ -43,10 +43,9 @@ func startWatch(t *testing.T, dir string, s *sidecar, y tally) *watch {
 	t.Cleanup(func() {
 		select {
 		case <-w.quit:
-		default:
-			close(w.quit)
+		default: // the test has failed before it could stop us
+			w.stop(t)
 		}
-		<-w.done
 	})
 	return w
 }
