@@ -23,6 +23,9 @@ type FoldOptions struct {
 	// them than can be told.
 	Lingering  map[mmapstore.ID]bool
 	KeepAllIDs bool
+	// Partial: the sources are not all that a merge would take. What is deleted
+	// may be shown by others, so nothing is forgotten.
+	Partial bool
 	// Now gives the time of day. Default time.Now.
 	Now func() time.Time
 }
@@ -44,7 +47,7 @@ const maxKeptIDs = 1 << 16
 // process shows any more, after somebody deleted them, are forgotten.
 //
 // sources are all that a merge of the directory would take, apart from the
-// archive itself. Those to absorb must be dead and have been probed before they
+// archive itself, unless o says otherwise. Those to absorb must be dead and have been probed before they
 // are loaded. If one of these cannot be loaded, Fold fails. changed is false if
 // the successor says nothing new.
 func Fold(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o FoldOptions) (next *Archive, changed bool, err error) {
@@ -139,7 +142,7 @@ func (f *folder) findExcess() {
 		}
 	}
 	all = slices.DeleteFunc(all, func(s *series) bool {
-		return s.life.contributors == 0 || s.life.hidden() || f.outlived(s)
+		return s.life.contributors == 0 || f.hidden(s) || f.outlived(s)
 	})
 	if len(all) <= f.o.MaxDeadGauges {
 		return
@@ -196,7 +199,7 @@ func (f *folder) kept(v *variant) []*series {
 	for _, s := range v.order {
 		switch {
 		case s.life.contributors == 0: // of the living alone
-		case s.life.hidden() || f.outlived(s) || f.excess[s]:
+		case f.hidden(s) || f.outlived(s) || f.excess[s]:
 			f.dropped = true
 		default:
 			kept = append(kept, s)
@@ -207,6 +210,9 @@ func (f *folder) kept(v *variant) []*series {
 	}
 	return kept
 }
+
+// hidden: somebody deleted the series, and nobody shows it, as far as can be told.
+func (f *folder) hidden(s *series) bool { return !f.o.Partial && s.life.hidden() }
 
 // outlived: a per-process gauge that has been dead for long enough.
 func (f *folder) outlived(s *series) bool {
@@ -291,7 +297,7 @@ func (f *folder) forgottenShare(c *compiled, i int) (Forgotten, bool) {
 	s := c.targets[i].series
 	known := f.m.forgets[c.meta.ID][i]
 	generation := c.lifeOf(i).generation
-	if s == nil || !s.life.hidden() || known != nil && known.Generation >= generation {
+	if s == nil || !f.hidden(s) || known != nil && known.Generation >= generation {
 		if known == nil {
 			return Forgotten{}, false
 		}

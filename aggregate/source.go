@@ -5,7 +5,8 @@ import "github.com/promfold/promfold/mmapstore"
 // Source is one contributor to a merge. A merge calls its methods from one
 // goroutine.
 type Source interface {
-	// Meta tells who the source is. Only State may change between calls.
+	// Meta tells who the source is. Only State and Created may change between
+	// calls.
 	Meta() Meta
 	// Schema lists families and series. It is append-only: see mmapstore.Schema.
 	Schema() mmapstore.Schema

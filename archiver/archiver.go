@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/directory"
 	"github.com/promfold/promfold/mmapstore"
@@ -28,6 +30,12 @@ type Options struct {
 	// Logger hears of takeovers and failures. Default: nobody.
 	Logger *slog.Logger
 
+	// LockTimeout bounds how long Once waits for another archiver to let go of
+	// the directory. Default: as long as its context.
+	LockTimeout time.Duration
+	// WarnUnknown logs when the liveness of files cannot be told, where no exporter
+	// in the process does.
+	WarnUnknown bool
 	// Progress is told now and then how many of the files in a long round are
 	// done. Default: the log is.
 	Progress func(done, total int)
@@ -43,6 +51,8 @@ type Stats struct {
 	Absorbed  uint64 // files folded and removed
 	Discarded uint64 // files of stock clients removed, in which nothing outlived its process
 	Foreign   bool   // another program archives the stock clients' files
+	Full      bool   // there is no room even for a directory of ours
+	Unknown   int    // stock clients' files of which nobody can tell whether the writer lives
 	Swept     uint64 // temporary files of processes that died at birth
 	Failures  uint64 // rounds that failed
 	SetAside  uint64 // damaged files and archives that were renamed
@@ -55,8 +65,8 @@ type Archiver struct {
 	d *directory.Directory
 	o Options
 
-	// round is held during a round, and guards lock, resting and mourned; it
-	// is taken before mu.
+	// round is held during a round, and guards what follows; it is taken
+	// before mu.
 	round sync.Mutex
 	lock  *directory.Lock // on the directory, while Run has it
 	// resting is since when files of stock clients have been aside, as far as
@@ -64,8 +74,10 @@ type Archiver struct {
 	resting map[mmapstore.ID]time.Time
 	// mourned are the files of stock clients that were found dead, by path.
 	mourned map[string]mourned
+	looked  time.Time // when all of them were looked at
+	warned  bool      // nobody could tell of some whether they live
 
-	lastFailure string // as logged by Run, which alone uses it
+	lastFailure string // the kind logged last by Run, which alone uses it
 
 	mu    sync.Mutex // guards what follows
 	stats Stats
@@ -155,15 +167,22 @@ func (a *Archiver) setLock(lock *directory.Lock) {
 	a.note(func(s *Stats) { s.Active = lock != nil })
 }
 
-// report counts a failure, and logs it unless it is the one of last time again.
+// report counts a failure, and logs it unless it is of the kind of last time
+// again: which files it names may change with every round.
 func (a *Archiver) report(what string, err error) {
 	if err == nil {
 		a.lastFailure = ""
 		return
 	}
 	a.note(func(s *Stats) { s.Failures++ })
-	if a.lastFailure != err.Error() {
-		a.lastFailure = err.Error()
+	kind := err.Error()
+	if errno := unix.Errno(0); errors.As(err, &errno) {
+		kind = errno.Error()
+	} else if reason := mmapstore.Reason(err); reason != mmapstore.ReasonIO {
+		kind = reason
+	}
+	if a.lastFailure != kind {
+		a.lastFailure = kind
 		a.o.Logger.Warn(what, "err", err)
 	}
 }
@@ -173,19 +192,19 @@ func (a *Archiver) report(what string, err error) {
 // clients that the round has set aside must rest before they are folded; Once
 // waits for that, and runs another.
 func (a *Archiver) Once(ctx context.Context) error {
+	began := time.Now()
 	for {
 		held, again, err := a.tryOnce(ctx)
-		why := "files of dead processes must rest"
 		switch {
 		case err != nil || held && again.IsZero():
 			return err
-		case !held:
-			why, again = "another archiver keeps the lock", time.Now().Add(onceRetry)
+		case !held && a.o.LockTimeout > 0 && time.Since(began) > a.o.LockTimeout:
+			return fmt.Errorf("archive %s: another archiver keeps the lock: %w", a.d.Path(), context.DeadlineExceeded)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("archive %s, not finished: %s: %w", a.d.Path(), why, ctx.Err())
-		case <-time.After(time.Until(again)):
+			return fmt.Errorf("archive %s, not finished: %w", a.d.Path(), ctx.Err())
+		case <-time.After(max(time.Until(again), onceRetry)):
 		}
 	}
 }

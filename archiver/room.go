@@ -47,7 +47,7 @@ func (a *Archiver) makeRoom(ctx context.Context, e directory.Edition) (hope bool
 			break
 		}
 	}
-	return len(a.resting)+len(a.mourned) > 0, err
+	return !a.nextDue().IsZero(), err
 }
 
 // roomBatch is how many files are removed to make room: a directory, an archive

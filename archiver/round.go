@@ -62,7 +62,7 @@ func (a *Archiver) makeHidden(ctx context.Context, e directory.Edition) (hope bo
 	if noRoom(err) {
 		hope, failed := a.makeRoom(ctx, e)
 		if err = a.makeDir(a.d.HiddenDir()); err != nil && hope && failed == nil {
-			a.o.Logger.Warn("The directory is full: removing files of dead processes that need no archive", "err", err)
+			a.noteFull(err)
 			return true, nil
 		}
 		err = errors.Join(err, failed)
@@ -70,10 +70,20 @@ func (a *Archiver) makeHidden(ctx context.Context, e directory.Edition) (hope bo
 	if err != nil {
 		return false, fmt.Errorf("make the archive's directory: %w", withRemedy(err))
 	}
+	a.noteFull(nil)
 	if err := a.makeDir(a.d.AsideDir()); err != nil && !noRoom(err) {
 		return false, fmt.Errorf("make the directory for files set aside: %w", err)
 	}
 	return false, nil
+}
+
+// noteFull says once that there is no room.
+func (a *Archiver) noteFull(err error) {
+	was := a.Stats().Full
+	a.note(func(s *Stats) { s.Full = err != nil })
+	if err != nil && !was {
+		a.o.Logger.Warn("The directory is full: removing files of dead processes that need no archive", "err", err)
+	}
 }
 
 // withRemedy says what helps against a lack of room.
@@ -151,6 +161,7 @@ func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
 func (a *Archiver) foldOptions(v *directory.View) aggregate.FoldOptions {
 	o := a.o.Fold
 	o.KeepAllIDs = v.Unopened > 0
+	o.Partial = v.Stock // which may show what native files have deleted
 	o.Lingering = make(map[mmapstore.ID]bool, len(v.Absorbed))
 	for _, f := range v.Absorbed {
 		o.Lingering[f.ID] = true
@@ -165,7 +176,7 @@ func chooseDead(files []*directory.File) (sources []aggregate.Source, absorb map
 	absorb = make(map[mmapstore.ID]bool)
 	var errs []error
 	for _, f := range files {
-		if f.Verdict().State != mmapstore.Dead {
+		if f.Verdict().State != mmapstore.Dead || f.Orphan() && !f.Native() && !f.Nameless() {
 			sources = append(sources, f)
 			continue
 		}

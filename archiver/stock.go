@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,20 +40,23 @@ func (a *Archiver) foldStock(ctx context.Context, e directory.Edition) error {
 	rested := a.rested(e.Archive, asides)
 	p := newProgress(a.o, len(rested))
 	batch := foldBatch
+	var failed []error
 	for len(rested) > 0 && ctx.Err() == nil && err == nil {
 		n := min(len(rested), batch)
-		err = a.foldAsides(ctx, &e, rested[:n])
-		if noRoom(err) && n > 1 { // for the archive of all these: what is folded makes room
+		var skipped error
+		skipped, err = a.foldAsides(ctx, &e, rested[:n])
+		if scarce(errors.Join(skipped, err)) && n > 1 { // for all these at once: what is folded makes room
 			batch, err = n/2, nil
 			continue
 		}
+		failed = append(failed, skipped)
 		rested = rested[n:]
 		p.add(n)
 	}
 	if p.end(); p.done > 0 {
 		a.prepareSpare()
 	}
-	return errors.Join(err, a.setDeadAside(ctx), ctx.Err())
+	return errors.Join(err, some(failed), a.setDeadAside(ctx), ctx.Err())
 }
 
 // foldBatch bounds how many files are open at once.
@@ -59,6 +64,23 @@ const foldBatch = 256
 
 // noRoom reports whether the file system is full, of bytes or of inodes.
 func noRoom(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
+// scarce reports whether fewer files at a time would do: of room, of descriptors.
+func scarce(err error) bool {
+	return noRoom(err) || errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+}
+
+// some joins as many of the errors as anybody wants to read.
+func some(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if more := len(errs) - maxErrors; more > 0 {
+		errs = append(errs[:maxErrors], fmt.Errorf("and %d more", more))
+	}
+	return errors.Join(errs...)
+}
+
+// maxErrors bounds what a round says of the files that it fails on.
+const maxErrors = 10
 
 // rested are the files that were set aside long enough ago. One of which we do
 // not know when that was has been set aside just now.
@@ -111,34 +133,35 @@ type mourned struct {
 func (a *Archiver) grace() time.Duration { return min(a.o.Interval, time.Second) }
 
 // foldAsides folds those of the files whose writers are dead, and brings the
-// edition up to date.
-func (a *Archiver) foldAsides(ctx context.Context, e *directory.Edition, asides []directory.Aside) error {
+// edition up to date. skipped is about single files, which are left for the next
+// round.
+func (a *Archiver) foldAsides(ctx context.Context, e *directory.Edition, asides []directory.Aside) (skipped, err error) {
 	files, failed := a.d.OpenAsides(asides)
 	defer func() {
 		for _, f := range files {
 			f.Close()
 		}
 	}()
-	dead, err := a.discard(files)
+	dead, left := a.discard(files)
 	sources, absorb, unread := chooseDead(dead)
-	failed = errors.Join(failed, err, unread)
+	skipped = errors.Join(failed, left, unread)
 	if len(absorb) == 0 || ctx.Err() != nil {
-		return errors.Join(failed, ctx.Err())
+		return skipped, ctx.Err()
 	}
 	o := a.o.Fold
-	o.KeepAllIDs = true // others are looked at elsewhere
+	o.KeepAllIDs, o.Partial = true, true // these are not all files
 	next, _, err := aggregate.Fold(e.Archive, sources, absorb, o)
 	if err != nil {
-		return fmt.Errorf("fold: %w", err)
+		return skipped, fmt.Errorf("fold: %w", err)
 	}
 	a.o.step(StepFolded)
 	if err := a.commit(*e, next); err != nil {
-		return err
+		return skipped, err
 	}
 	*e = e.Next(next)
-	err = a.unlinkAbsorbed(dead, absorb)
+	left = a.unlinkAbsorbed(dead, absorb)
 	a.o.step(StepCommitted)
-	return errors.Join(failed, err)
+	return errors.Join(skipped, left), nil
 }
 
 // discard removes what needs no archive (gauges of live modes, files in which
@@ -159,40 +182,63 @@ func (a *Archiver) discard(files []*directory.File) (dead []*directory.File, err
 			a.o.step(StepDiscarded)
 		}
 	}
-	return dead, errors.Join(errs...)
+	return dead, some(errs)
 }
 
 // setDeadAside sets aside the files that nobody writes. Where another program
 // archives the directory, it is left alone.
 func (a *Archiver) setDeadAside(ctx context.Context) error {
+	known := a.mourned
+	a.mourned = make(map[string]mourned)
 	foreign := a.d.Foreign()
 	a.noteForeign(foreign)
 	if foreign {
 		return nil
 	}
-	paths, err := a.d.StockPaths()
+	paths, err := a.look(known)
 	if err != nil {
 		return err
 	}
-	known := a.mourned
-	a.mourned = make(map[string]mourned)
 	var errs []error
 	for _, path := range paths {
 		if ctx.Err() != nil {
 			break
 		}
-		if err := a.setStockAside(path, known[path]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := a.setStockAside(path, known[path])
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case scarce(err) || errors.Is(err, unix.EROFS): // the next will fare no better
+			return some(append(errs, err))
+		default:
 			errs = append(errs, err)
-			if len(errs) >= maxErrors {
-				break
-			}
 		}
 	}
-	return errors.Join(errs...)
+	a.warnUnknown()
+	return some(errs)
 }
 
-// maxErrors bounds how many files a round fails on: the cause will be the same.
-const maxErrors = 10
+// warnUnknown says when it begins that nobody can tell who lives.
+func (a *Archiver) warnUnknown() {
+	unknown := a.Stats().Unknown
+	if unknown > 0 && !a.warned && a.o.WarnUnknown {
+		a.o.Logger.Warn("Cannot tell whether some processes live: their files are not archived",
+			"files", unknown, "remedies", directory.LivenessRemedies)
+	}
+	a.warned = unknown > 0
+}
+
+// look lists the files to look at: all of them, or if that was done a moment ago,
+// since every event wakes us, those that were found dead then. To look is to
+// probe, and a server has thousands of files and something going on all the time.
+func (a *Archiver) look(known map[string]mourned) ([]string, error) {
+	now := time.Now()
+	if now.Sub(a.looked) < a.grace() {
+		return slices.Collect(maps.Keys(known)), nil
+	}
+	a.looked = now
+	a.note(func(s *Stats) { s.Unknown = 0 })
+	return a.d.StockPaths()
+}
 
 // setStockAside sets the file at path aside, if it has been dead since known.
 func (a *Archiver) setStockAside(path string, known mourned) error {
@@ -207,8 +253,9 @@ func (a *Archiver) setStockAside(path string, known mourned) error {
 			return err
 		}
 	}
-	in, dead, err := a.d.StockDead(path)
-	if err != nil || !dead {
+	in, state, err := a.d.StockState(path)
+	if err != nil || state != mmapstore.Dead {
+		a.noteUnknown(state)
 		return err
 	}
 	if known.inode != in {
@@ -228,5 +275,12 @@ func (a *Archiver) noteForeign(foreign bool) {
 			"To let promfold archive them, stop its archiver thread and remove the file lockfile")
 	case was && !foreign:
 		a.o.Logger.Info("No other program archives here any more")
+	}
+}
+
+// noteUnknown counts a file of which nobody can tell whether its writer lives.
+func (a *Archiver) noteUnknown(state mmapstore.State) {
+	if state == mmapstore.CannotTell {
+		a.note(func(s *Stats) { s.Unknown++ })
 	}
 }

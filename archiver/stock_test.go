@@ -13,6 +13,7 @@ import (
 
 	"github.com/promfold/promfold/directory"
 	"github.com/promfold/promfold/internal/stocktest"
+	"github.com/promfold/promfold/mmapstore"
 )
 
 // noPID is a pid that no process can have: one that exists means alive.
@@ -242,6 +243,7 @@ func newPatient(t *testing.T) *patient {
 
 func (p *patient) round(t *testing.T) {
 	t.Helper()
+	p.looked = time.Time{}
 	_, _, err := p.tryOnce(context.Background())
 	must(t, err)
 }
@@ -315,5 +317,73 @@ func TestGraceBeginsAnew(t *testing.T) {
 				t.Error("not set aside")
 			}
 		})
+	}
+}
+
+// Property: what native processes have deleted, and others still show, survives
+// the archiving of stock clients' files, of which these others may be some.
+func TestStockFilesBesideDeletedSeries(t *testing.T) {
+	dir := t.TempDir()
+	gone, err := mmapstore.Create(dir, mmapstore.WriterOptions{})
+	must(t, err)
+	family, err := gone.AddFamily(mmapstore.Family{Name: "c_total", Type: mmapstore.Counter})
+	must(t, err)
+	slot, err := gone.AddSeries(family, "", time.Now())
+	must(t, err)
+	slot.Cells[0].Add(100)
+	must(t, gone.Delete(slot))
+	must(t, gone.Close())
+	live := stocktest.Counter(t, dir, noPID(1), 5) // shows the series
+	mustOnce(t, dir)
+	if got := exposed(t, dir); got != 105 {
+		t.Fatalf("exposed %v", got)
+	}
+	must(t, stocktest.Counter(t, dir, noPID(2), 7).Close())
+	mustOnce(t, dir)
+	if got := exposed(t, dir); got != 112 {
+		t.Errorf("exposed %v", got)
+	}
+	must(t, live.Close())
+}
+
+// Property: a gauge that the operator has given another mode than its file's name
+// tells is archived by that mode.
+func TestOverriddenModeIsArchived(t *testing.T) {
+	dir := t.TempDir()
+	deadStock(t, dir, noPID(1), 3)
+	d := directory.New(dir, directory.Options{
+		Archiving: true, Overrides: mmapstore.Overrides{"g": {Type: mmapstore.Gauge, Mode: mmapstore.Max}},
+	})
+	defer d.Close()
+	a := New(d, Options{Interval: 10 * time.Millisecond})
+	must(t, a.Once(context.Background()))
+	if stats := a.Stats(); stats.Absorbed != 2 || stats.Discarded != 0 {
+		t.Errorf("%+v", stats)
+	}
+}
+
+// Property: files that cannot be dealt with keep nobody from dealing with others.
+func TestFilesThatFail(t *testing.T) {
+	dir := t.TempDir()
+	for n := range 2 * maxErrors {
+		long := strings.Repeat("x", 230) + fmt.Sprint(n) // too long for a name with our prefix
+		must(t, stocktest.Counter(t, dir, long, 1).Close())
+	}
+	for n := range 20 {
+		must(t, stocktest.Counter(t, dir, noPID(n), 1).Close())
+	}
+	stats, err := once(t, dir, Options{Interval: 10 * time.Millisecond})
+	for err != nil && stats.Absorbed < 20 { // fails at each round
+		before := stats.Absorbed
+		if stats, err = once(t, dir, Options{Interval: 10 * time.Millisecond}); stats.Absorbed == before {
+			break
+		}
+	}
+	if got := exposed(t, dir); got != 40 {
+		t.Errorf("exposed %v", got)
+	}
+	left, globErr := filepath.Glob(filepath.Join(dir, "counter_50*.db"))
+	if globErr != nil || len(left) > 0 {
+		t.Errorf("%d left, %v", len(left), err)
 	}
 }

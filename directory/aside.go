@@ -58,17 +58,6 @@ func (d *Directory) Asides() ([]Aside, error) {
 	return asides, nil
 }
 
-// NeedsArchive reports whether anything in the stock client's file at path
-// outlives its process.
-func (d *Directory) NeedsArchive(path string) (bool, error) {
-	f, err := d.openFile(path)
-	if err != nil {
-		return true, err
-	}
-	defer f.Close()
-	return f.NeedsArchive(), nil
-}
-
 // StockPaths lists the files of stock clients that lie in the directory under
 // their own names.
 func (d *Directory) StockPaths() ([]string, error) {
@@ -105,22 +94,24 @@ func (d *Directory) Foreign() bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// StockDead reports whether the stock client's file at path is one by its head,
-// and nobody writes it. It reads no values.
-func (d *Directory) StockDead(path string) (in aggregate.Inode, dead bool, err error) {
-	err = d.ifStockDead(path, func(f *stockFile) error {
-		in, dead = f.in, true
+// StockState is which file lies at path, and whether its writer lives. It reads no
+// values. What is no regular file, and what is no client's, is no business of
+// ours: it counts as alive, and a scan names it.
+func (d *Directory) StockState(path string) (in aggregate.Inode, state mmapstore.State, err error) {
+	state = mmapstore.Alive
+	err = d.withStock(path, func(f *stockFile) error {
+		in, state = f.in, f.probe().State
 		return nil
 	})
-	return in, dead, err
+	return in, state, err
 }
 
 // SetAside renames the stock client's file at path, if it still is the one with
-// the inode, and still dead. A process that looked for the name just before may
-// miss the file, so nothing stands between the probe and the rename.
+// the inode, and dead. A process that looked for the name just before may miss
+// the file, so nothing stands between the probe and the rename.
 func (d *Directory) SetAside(path string, in aggregate.Inode, to Aside) (done bool, err error) {
-	err = d.ifStockDead(path, func(f *stockFile) error {
-		if f.in != in {
+	err = d.withStock(path, func(f *stockFile) error {
+		if f.in != in || f.probe().State != mmapstore.Dead {
 			return nil
 		}
 		if err := os.Rename(path, to.Path); err != nil {
@@ -132,10 +123,8 @@ func (d *Directory) SetAside(path string, in aggregate.Inode, to Aside) (done bo
 	return done, err
 }
 
-// ifStockDead calls do if nobody writes the stock client's file at path. What is
-// no regular file, and what is no client's, is no business of ours: a scan names
-// it.
-func (d *Directory) ifStockDead(path string, do func(*stockFile) error) error {
+// withStock opens the file at path for a moment, if it is a client's.
+func (d *Directory) withStock(path string, do func(*stockFile) error) error {
 	f, err := d.openStock(path)
 	if errors.Is(err, mmapstore.ErrNotRegular) {
 		return nil
@@ -144,33 +133,57 @@ func (d *Directory) ifStockDead(path string, do func(*stockFile) error) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // read only: nothing can be lost
-	if is, err := looksStock(f.File()); err != nil || !is || f.probe().State != mmapstore.Dead {
+	if h, err := headOf(f.File()); err != nil || !h.sound {
 		return err
 	}
 	return do(f)
 }
 
-// looksStock looks at the first bytes of a file: how much of it is used, and the
-// length of the first key. What is no client's stays where it is.
-func looksStock(f *os.File) (bool, error) {
+// NeedsArchive reports whether anything in the stock client's file at path
+// outlives its process. What is said of families aside, only gauges of a live mode
+// and empty files are worth a closer look.
+func (d *Directory) NeedsArchive(path string) (needed bool, err error) {
+	needed = true
+	err = d.withStock(path, func(f *stockFile) error {
+		h, err := headOf(f.File())
+		if err != nil || !h.empty && !f.LiveOnly() {
+			return err
+		}
+		if err := f.Refresh(); err != nil {
+			return nil //nolint:nilerr // a damaged file needs somebody to look at it
+		}
+		needed = f.outlives()
+		return nil
+	})
+	return needed, err
+}
+
+// head is what the first bytes of a file say: how much of it is used, and the
+// length of the first key.
+type head struct {
+	sound bool // it may be a client's
+	empty bool // nothing was written yet
+}
+
+func headOf(f *os.File) (head, error) {
 	b := make([]byte, 12)
 	n, err := f.ReadAt(b, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
+		return head{}, err
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return false, err
+		return head{}, err
 	}
 	used := int64(binary.NativeEndian.Uint32(b))
 	switch {
 	case n == 0 || used == 0 || used == 8:
-		return info.Size() == 0 || n >= 4, nil // born, and nothing written yet
+		return head{sound: info.Size() == 0 || n >= 4, empty: true}, nil
 	case n < len(b) || used > info.Size():
-		return false, nil
+		return head{}, nil
 	}
 	key := int64(binary.NativeEndian.Uint32(b[8:]))
-	return key > 0 && key < used, nil
+	return head{sound: key > 0 && key < used}, nil
 }
 
 // OpenAsides opens files that were set aside, probes them, reads them, and gives
@@ -212,6 +225,4 @@ func (d *Directory) openFile(path string) (*File, error) {
 func (f *File) Close() { f.file.release() }
 
 // NeedsArchive reports whether anything in the file outlives its process.
-func (f *File) NeedsArchive() bool {
-	return f.file.stock == nil || !f.file.stock.LiveOnly() && !f.file.stock.Empty()
-}
+func (f *File) NeedsArchive() bool { return f.file.stock == nil || f.file.stock.outlives() }

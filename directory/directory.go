@@ -130,6 +130,8 @@ type View struct {
 	Edition
 	// Missing: the directory does not exist (yet).
 	Missing bool
+	// Stock: there are files of stock clients that the view leaves out.
+	Stock bool
 	// Foreign: an archiver of another program is at work in the directory.
 	Foreign bool
 	// Files are the files of processes, in order of birth.

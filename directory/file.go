@@ -18,9 +18,9 @@ type tracked struct {
 	stock *stockFile  // the process, if it is one of a stock client; nil otherwise
 	info  os.FileInfo // of the descriptor: tells which file it is
 	path  string
-	// refs counts the Directory and the views that use the file; the last
-	// closes it.
-	refs atomic.Int32
+	// refs counts the Directory and the views that use the file, under whichever
+	// name; the last closes it.
+	refs *atomic.Int32
 
 	// The rest is guarded by Directory.mu.
 	verdict mmapstore.Verdict
@@ -33,6 +33,21 @@ func (f *tracked) release() {
 	if f.refs.Add(-1) == 0 {
 		_ = f.Close() // read only: nothing can be lost
 	}
+}
+
+// renamed is the same open file, a stock client's, under the name by which an
+// archiver set it aside.
+func (f *tracked) renamed(path string) *tracked {
+	s := f.stock.renamed(path)
+	f.refs.Add(1)
+	return &tracked{process: s, stock: s, info: f.info, path: path, refs: f.refs, seen: f.seen}
+}
+
+// nameless reports whether the file has no name any more, so that what the open
+// descriptor shows is all there is of it.
+func (f *tracked) nameless() bool {
+	info, err := f.File().Stat()
+	return err == nil && links(info) == 0
 }
 
 // update probes the writer, if it is time, and then reads what it appended: in
@@ -91,6 +106,10 @@ func (f *File) Damage() error { return f.damage }
 // Orphan reports whether the file lost its name to somebody other than an
 // archiver.
 func (f *File) Orphan() bool { return f.orphan }
+
+// Nameless reports whether an orphan has no other name either. One that has may be
+// found by it, and count again.
+func (f *File) Nameless() bool { return f.file.nameless() }
 
 // Dropped is how many series found no place in the file.
 func (f *File) Dropped() uint64 { return f.file.dropped() }

@@ -26,6 +26,8 @@ type listing struct {
 	absorbed map[mmapstore.ID]bool
 	// copies: files that were known, and turned out to be copies of others.
 	copies map[*tracked]bool
+	// opened are the stock clients' files that are open, when somebody asks.
+	opened map[aggregate.Inode]*tracked
 	// asideHere: files set aside lie in the directory itself, see NewAside.
 	asideHere bool
 }
@@ -96,7 +98,9 @@ func (l *listing) takeName(path, name string) {
 	switch {
 	case mmapstore.IsTempName(name):
 		l.v.Unborn = append(l.v.Unborn, path)
-	case mmapstore.IsFileName(name) || isStockName(name) && !l.v.nativeOnly:
+	case isStockName(name) && l.v.nativeOnly:
+		l.v.Stock = true
+	case isStockName(name) || mmapstore.IsFileName(name):
 		l.takeFile(path)
 	default:
 		_, _, aside := cutAsideName(name)
@@ -111,9 +115,46 @@ func (l *listing) takeAside(path, name string) {
 	case !aside:
 	case l.absorbed[id]:
 		l.v.Absorbed = append(l.v.Absorbed, AbsorbedFile{path, id})
-	case !l.v.nativeOnly:
-		l.takeFile(path)
+	case l.v.nativeOnly:
+		l.v.Stock = true
+	default:
+		l.takeRenamed(path)
 	}
+}
+
+// takeRenamed takes a file that was set aside. If we know it by the name that it
+// had, it is open already: with many such files there may be no descriptors for
+// them twice.
+func (l *listing) takeRenamed(path string) {
+	if l.d.files[path] == nil {
+		if info, err := os.Lstat(path); err == nil {
+			if f := l.open(inodeOf(info)); f != nil && os.SameFile(info, f.info) {
+				l.take(path, f.renamed(path))
+				return
+			}
+		}
+	}
+	l.takeFile(path)
+}
+
+// open is the stock client's file with the inode that is open already, if any.
+func (l *listing) open(in aggregate.Inode) *tracked {
+	if l.opened == nil {
+		l.opened = make(map[aggregate.Inode]*tracked)
+		for _, known := range []map[string]*tracked{l.d.files, l.found} {
+			for _, f := range known {
+				if f.stock != nil {
+					l.opened[f.inode()] = f
+				}
+			}
+		}
+		for _, f := range l.d.orphans {
+			if f.stock != nil {
+				l.opened[f.inode()] = f
+			}
+		}
+	}
+	return l.opened[in]
 }
 
 func (l *listing) takeFile(path string) {
@@ -125,6 +166,9 @@ func (l *listing) takeFile(path string) {
 // take takes a file into the listing, unless it counts elsewhere already: in
 // the archive, or under another name.
 func (l *listing) take(path string, f *tracked) {
+	if l.found[path] == f {
+		return // from before, see newListing
+	}
 	id := f.id()
 	if l.absorbed[id] {
 		l.v.Absorbed = append(l.v.Absorbed, AbsorbedFile{path, id})
@@ -243,5 +287,5 @@ func (l *listing) takenIn(f *tracked) bool {
 // its counts are not missing: mark_process_dead removes gauges of live modes, and
 // the archiver of another program has taken in what it removes.
 func (l *listing) droppedByClients(f *tracked) bool {
-	return f.stock != nil && (l.v.Foreign || f.stock.LiveOnly() && f.verdict.State != mmapstore.Alive)
+	return f.stock != nil && (l.v.Foreign || !f.stock.outlives() && f.verdict.State != mmapstore.Alive)
 }

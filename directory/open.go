@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -64,6 +65,7 @@ func (d *Directory) open(path string) (*tracked, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	f.refs = new(atomic.Int32)
 	f.refs.Store(1)
 	return f, nil
 }

@@ -123,6 +123,9 @@ func (d *Directory) readArchive(v *View) (stamp, error) {
 	if err == nil && on != d.stamp {
 		var a *aggregate.Archive
 		if a, err = ReadArchive(d.ArchivePath()); err == nil {
+			if a.Generation < d.stamp.generation { // a new one, whose numbers begin again
+				d.forgetGenerations()
+			}
 			d.archive, d.stamp = a, stamp{a.Generation, a.ID}
 		}
 	}
@@ -131,6 +134,17 @@ func (d *Directory) readArchive(v *View) (stamp, error) {
 	}
 	v.Archive, v.ArchiveOnDisk = d.archive, true
 	return d.stamp, nil
+}
+
+// forgetGenerations makes every file one that was last seen before there was an
+// archive.
+func (d *Directory) forgetGenerations() {
+	for _, f := range d.files {
+		f.seen = 0
+	}
+	for _, f := range d.orphans {
+		f.seen = 0
+	}
 }
 
 // tolerate decides whether a scan can go on without the archive on disk: with
@@ -188,13 +202,13 @@ func (d *Directory) update(v *View) {
 func (d *Directory) assignIdentities(files []*File) {
 	owners := make(map[mmapstore.ID]bool)
 	for _, f := range files {
-		if f.verdict.State != mmapstore.Dead {
+		if f.verdict.State != mmapstore.Dead && f.Owner() != (mmapstore.ID{}) {
 			owners[f.Owner()] = true
 		}
 	}
 	d.releaseOwners(owners)
 	for _, f := range files {
-		if f.verdict.State != mmapstore.Dead {
+		if owners[f.Owner()] && f.verdict.State != mmapstore.Dead {
 			f.identity = d.o.Identities.Assign(f.Owner(), f.identity)
 		}
 	}

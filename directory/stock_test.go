@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -229,5 +230,87 @@ func TestDroppedFamily(t *testing.T) {
 	wantTotal(t, d, 12)
 	if n := shown(); n != 1 {
 		t.Errorf("back: %d families", n)
+	}
+}
+
+// Property: of a file that lost the name by which we knew it, but has another,
+// the archiver takes nothing in: it will be found by that name, and would count
+// twice.
+func TestOrphanWithAnotherName(t *testing.T) {
+	dir := t.TempDir()
+	d := follow(t, dir, directory.Options{Archiving: true})
+	must(t, stocktest.Counter(t, dir, noPID(1), 5).Close())
+	wantTotal(t, d, 5)
+	elsewhere := filepath.Join(dir, "out-of-sight")
+	must(t, os.Rename(dbPath(dir, "counter", 1), elsewhere))
+	archiveBy(t, d, archiver.Options{Interval: time.Millisecond})
+	wantTotal(t, d, 5)
+	must(t, os.Rename(elsewhere, dbPath(dir, "counter", 1)))
+	wantTotal(t, d, 5)
+	archiveBy(t, d, archiver.Options{Interval: time.Millisecond})
+	wantTotal(t, d, 5)
+	wantTotal(t, follow(t, dir, directory.Options{}), 5)
+}
+
+// Property: files that are set aside under an exporter's eyes need no second
+// descriptor.
+func TestSetAsideNeedsNoDescriptor(t *testing.T) {
+	dir := t.TempDir()
+	must(t, stocktest.Counter(t, dir, noPID(1), 5).Close())
+	d := follow(t, dir, directory.Options{})
+	wantTotal(t, d, 5).Close()
+	must(t, os.Mkdir(d.AsideDir(), 0o755))
+	path := dbPath(dir, "counter", 1)
+	must(t, os.Rename(path, d.NewAside(path).Path))
+	lock, err := os.Open(d.AsideDir()) // of the lowest number, which listing needs
+	must(t, err)
+	restore := limitDescriptors(t, 1)
+	must(t, lock.Close())
+	v, err := d.Scan(t.Context())
+	restore()
+	must(t, err)
+	defer v.Close()
+	if got := total(t, v); got != 5 || len(v.Problems) > 0 || v.Files[0].Orphan() {
+		t.Errorf("total %v, problems %v", got, v.Problems)
+	}
+}
+
+// Property: an archive that others removed, and that was begun anew, does not
+// make an exporter count twice what it takes in.
+func TestGenerationsBeginAgain(t *testing.T) {
+	dir := t.TempDir()
+	d := follow(t, dir, directory.Options{})
+	fast := archiver.Options{Interval: time.Millisecond}
+	for n := range 4 {
+		must(t, stocktest.Counter(t, dir, noPID(n), 1).Close())
+		archive(t, dir, fast)
+		wantTotal(t, d, float64(n+1))
+	}
+	must(t, stocktest.Counter(t, dir, noPID(9), 5).Close())
+	wantTotal(t, d, 9)
+	must(t, os.RemoveAll(d.AsideDir()))
+	archive(t, dir, fast)
+	wantTotal(t, d, 5) // the rest went with the archive; an exporter's guard holds it
+}
+
+// Property: the identity of a file is not made up before its client has written a
+// key: GitLab's means another part of the name than the others'.
+func TestIdentityOfAnEmptyFile(t *testing.T) {
+	dir := t.TempDir()
+	d := follow(t, dir, directory.Options{})
+	path := filepath.Join(dir, "gauge_all_worker_id_3-0.db")
+	f, err := os.Create(path)
+	must(t, err)
+	defer f.Close()
+	scan(t, d)
+	key := `["g","g",[],[]]`
+	entry := binary.NativeEndian.AppendUint32(nil, uint32(len(key)))
+	entry = append(entry, key...)
+	entry = append(entry, strings.Repeat(" ", 8-(len(key)+4)%8)...)
+	entry = append(entry, make([]byte, 8)...)
+	_, err = f.Write(append(binary.NativeEndian.AppendUint64(nil, uint64(8+len(entry))), entry...))
+	must(t, err)
+	if got := pids(t, scan(t, d), "g"); !slices.Equal(got, []string{"worker_id_3"}) {
+		t.Errorf("pid %q", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/promfold/promfold/aggregate"
@@ -26,6 +27,7 @@ type stockFile struct {
 	in     aggregate.Inode
 	number mmapstore.ID
 	whose  mmapstore.ID // the process, as far as names tell
+	path   string       // under which it was found last
 	// sameNamespace: pids in names are of our pid namespace.
 	sameNamespace bool
 }
@@ -37,7 +39,7 @@ func isStockName(base string) bool { return pydb.IsFileName(base) || rubydb.IsFi
 // openStock opens the file of a stock client at path, whether under its own name
 // or the archiver's.
 func (d *Directory) openStock(path string) (*stockFile, error) {
-	f := &stockFile{base: filepath.Base(path), sameNamespace: d.o.SamePIDNamespace}
+	f := &stockFile{path: path, base: filepath.Base(path), sameNamespace: d.o.SamePIDNamespace}
 	f.number, f.base, f.aside = cutAsideName(f.base)
 	open := pydb.Open
 	if rubydb.IsFileName(f.base) {
@@ -59,20 +61,52 @@ func (d *Directory) openStock(path string) (*stockFile, error) {
 	return f, nil
 }
 
-func (f *stockFile) id() mmapstore.ID         { return f.number }
-func (f *stockFile) identity() string         { return f.Identity() }
-func (f *stockFile) born() int64              { return f.made }
-func (f *stockFile) inode() aggregate.Inode   { return f.in }
-func (f *stockFile) probe() mmapstore.Verdict { return f.Probe(f.sameNamespace) }
-func (f *stockFile) refresh() error           { return f.Refresh() }
-func (f *stockFile) dropped() uint64          { return 0 }
+func (f *stockFile) id() mmapstore.ID       { return f.number }
+func (f *stockFile) identity() string       { return f.Identity() }
+func (f *stockFile) born() int64            { return f.made }
+func (f *stockFile) inode() aggregate.Inode { return f.in }
+func (f *stockFile) refresh() error         { return f.Refresh() }
+func (f *stockFile) dropped() uint64        { return 0 }
+
+// probe asks the lease, and the pid in the name. Nobody opens a file that was set
+// aside by its pid, so there the pid is evidence only where no lease can be had.
+// The keys of a file may tell which part of its name is the pid.
+func (f *stockFile) probe() mmapstore.Verdict {
+	if f.aside {
+		if v := mmapstore.Probe(mmapstore.Suspect{File: f.File()}); v.State != mmapstore.CannotTell {
+			return v
+		}
+	}
+	if f.ParsedBytes() == 0 && strings.Contains(f.base, "-") {
+		_ = f.Refresh() // what is wrong, the next one says as well
+	}
+	return f.Probe(f.sameNamespace)
+}
+
+// renamed is the same open file under the name by which an archiver set it aside.
+func (f *stockFile) renamed(path string) *stockFile {
+	n := *f
+	n.path, n.whose = path, mmapstore.ID{}
+	n.number, _, n.aside = cutAsideName(filepath.Base(path))
+	return &n
+}
+
+// outlives reports whether anything in the file outlives its process: families of
+// other than the live modes, or what we cannot read.
+func (f *stockFile) outlives() bool {
+	families := f.Schema().Families
+	if len(families) == 0 {
+		return !f.Empty()
+	}
+	return slices.ContainsFunc(families, func(family mmapstore.Family) bool { return !family.Mode.Live() })
+}
 
 // owner is by directory and identity: a process has a file for each type. Files
 // that the archiver has set aside, and that live after all, lie in a directory of
 // their own: a younger process may have the name by now.
 func (f *stockFile) owner() mmapstore.ID {
-	if f.whose == (mmapstore.ID{}) && f.Identity() != "" {
-		sum := sha256.Sum256([]byte(filepath.Dir(f.Path()) + "\x00" + f.Identity()))
+	if f.whose == (mmapstore.ID{}) && f.Identity() != "" && f.ParsedBytes() > 0 {
+		sum := sha256.Sum256([]byte(filepath.Dir(f.path) + "\x00" + f.Identity()))
 		copy(f.whose[:], sum[:])
 	}
 	return f.whose

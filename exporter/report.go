@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/directory"
 )
 
 // reporter logs what is wrong when it begins and when it ends, and not at each
@@ -138,12 +139,6 @@ func (r *reporter) changes(all []trouble) {
 	r.known = known
 }
 
-// remedies are what an operator can do so that liveness can be told, the best
-// first.
-const remedies = "run the exporter as the application's user (runAsUser, and its fsGroup); " +
-	"or share the pid namespace with it (shareProcessNamespace) and say --liveness.same-pid-namespace; " +
-	"or run as uid 0 with CAP_LEASE; until then keep calling mark_process_dead"
-
 func (r *reporter) liveness(unknown int) {
 	if r.unknown == (unknown > 0) {
 		return
@@ -151,7 +146,7 @@ func (r *reporter) liveness(unknown int) {
 	r.unknown = unknown > 0
 	if r.unknown {
 		r.log.Warn("Cannot tell whether some processes live: they count as live and are not archived",
-			"processes", unknown, "remedies", remedies)
+			"processes", unknown, "remedies", directory.LivenessRemedies)
 		return
 	}
 	r.log.Info("The liveness of all processes is known")

@@ -77,12 +77,31 @@ func probePID(s Suspect) State {
 // probeBarePID looks up a pid that a file names without telling when its process
 // started or in which namespace it ran.
 func probeBarePID(s Suspect) State {
-	switch err := unix.Kill(s.PID, 0); {
-	case !errors.Is(err, unix.ESRCH): // EPERM: it exists and is another user's
+	switch {
+	case pidExists(s.PID):
 		return Alive
 	case s.SamePIDNamespace:
 		return Dead
 	default:
 		return CannotTell
+	}
+}
+
+// pidExists reports whether the pid is a process's, and not our own: we write no
+// such file. In a pid namespace of our own, our threads have just the numbers that
+// an application's workers have in theirs; kill would take them for processes.
+func pidExists(pid int) bool {
+	if pid == unix.Getpid() {
+		return false
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	switch {
+	case err == nil:
+		_ = unix.Close(fd)
+		return true
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT): // a thread of some process
+		return false
+	default: // ESRCH, or the kernel has no such call
+		return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) // EPERM: it is another user's
 	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -53,12 +54,11 @@ func (a *archive) run(log *slog.Logger) error {
 		a.follow(ctx, reload, hangups, log)
 		return nil
 	}
+	var errs []error // what fails in one directory may work in the next
 	for _, path := range a.dirs.expand() {
-		if err := a.archiveOnce(ctx, path, reload.now, log); err != nil {
-			return err
-		}
+		errs = append(errs, a.archiveOnce(ctx, path, reload.now, log))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // follow archives until ctx ends.
@@ -87,21 +87,19 @@ func (a *archive) archiver(path string, overrides mmapstore.Overrides, log *slog
 	options.Archiving = true
 	d := directory.New(path, options)
 	o := a.dirs.archiverOptions()
-	o.Logger = log
+	o.Logger, o.WarnUnknown, o.LockTimeout = log, true, a.timeout
 	o.Progress = terminalProgress(path)
 	return d, archiver.New(d, o)
 }
 
 func (a *archive) archiveOnce(ctx context.Context, path string, overrides mmapstore.Overrides, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
 	d, archiver := a.archiver(path, overrides, log)
 	defer d.Close()
 	if err := archiver.Once(ctx); err != nil {
 		return err
 	}
 	s := archiver.Stats()
-	fmt.Printf("%s: commits=%d absorbed=%d discarded=%d swept=%d set_aside=%d\n",
-		path, s.Commits, s.Absorbed, s.Discarded, s.Swept, s.SetAside)
+	fmt.Printf("%s: commits=%d absorbed=%d discarded=%d swept=%d set_aside=%d unknown=%d\n",
+		path, s.Commits, s.Absorbed, s.Discarded, s.Swept, s.SetAside, s.Unknown)
 	return nil
 }

@@ -60,6 +60,9 @@ func (f *dirFlags) complete() error {
 	if f.archiveDir != "" && (len(f.patterns) > 1 || isGlob(f.patterns[0])) {
 		return usageError{errors.New("--archive.dir is for a single directory: archives cannot share it")}
 	}
+	if f.archiveDir != "" && sameDir(f.archiveDir, f.patterns[0]) {
+		return usageError{errors.New("--archive.dir is the multiprocess directory itself: leave it out, or name another")}
+	}
 	if f.interval <= 0 {
 		return usageError{fmt.Errorf("--archive.interval=%v: must be above 0", f.interval)}
 	}
@@ -67,6 +70,12 @@ func (f *dirFlags) complete() error {
 		return usageError{fmt.Errorf("--archive.dead-gauges-retention=%v: must not be below 0", f.retention)}
 	}
 	return nil
+}
+
+func sameDir(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return filepath.Clean(a) == filepath.Clean(b) || errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // options are the choices for each directory.

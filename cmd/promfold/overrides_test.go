@@ -79,8 +79,8 @@ func TestOverrides(t *testing.T) {
 	d.ends()
 }
 
-// What was archived stays: a family that was dropped meanwhile is lost, one that
-// is dropped later is still shown.
+// A family that is dropped when a process dies is lost; one that is dropped later
+// is hidden, and its archived share is there again when it is not dropped any more.
 func TestOverridesOfTheDead(t *testing.T) {
 	dir := t.TempDir()
 	pythonCounters(t, dir, "jobs_total", "noisy_total")()
@@ -91,6 +91,13 @@ func TestOverridesOfTheDead(t *testing.T) {
 	d.lacks("noisy_total")
 
 	config.write("families: {jobs_total: {drop: true}}")
+	if status, _, body := d.reload(http.MethodPost); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	d.lacks("jobs_total 3")
+	d.lacks("noisy_total")
+
+	config.write("families: {}")
 	if status, _, body := d.reload(http.MethodPost); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	}
