@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -261,19 +262,29 @@ func copyExecutable(t *testing.T, to string) {
 	}
 }
 
-// Property: a pid without more is a sign of life where it exists, whosever it is;
-// where it does not, it is a sign of death only if it means the same to us.
+// Property: a pid without more is a sign of life where it exists, whosever it is,
+// unless it is ours or no process' but a thread's; where it does not, it is a sign
+// of death only if it means the same to us.
 func TestProbeBarePID(t *testing.T) {
 	gone := exec.Command("true")
 	if err := gone.Run(); err != nil {
 		t.Fatal(err)
+	}
+	threads, err := filepath.Glob("/proc/self/task/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	thread, err := strconv.Atoi(filepath.Base(threads[len(threads)-1]))
+	if err != nil || len(threads) < 2 {
+		t.Fatalf("threads %q, %v", threads, err)
 	}
 	for _, row := range []struct {
 		pid  int
 		same bool
 		want State
 	}{
-		{1, false, Alive}, {1, true, Alive}, {os.Getpid(), false, Alive}, {os.Getpid(), true, Alive},
+		{1, false, Alive}, {1, true, Alive}, {os.Getppid(), false, Alive}, {os.Getppid(), true, Alive},
+		{os.Getpid(), false, CannotTell}, {os.Getpid(), true, Dead}, {thread, false, CannotTell}, {thread, true, Dead},
 		{gone.Process.Pid, false, CannotTell}, {gone.Process.Pid, true, Dead}, {0, true, CannotTell}, {-1, true, CannotTell},
 	} {
 		if got := probePID(Suspect{PID: row.pid, SamePIDNamespace: row.same}); got != row.want {
