@@ -243,6 +243,9 @@ func TestOrphanWithAnotherName(t *testing.T) {
 	wantTotal(t, d, 5)
 	elsewhere := filepath.Join(dir, "out-of-sight")
 	must(t, os.Rename(dbPath(dir, "counter", 1), elsewhere))
+	if v := wantTotal(t, d, 5); !v.Files[0].Orphan() {
+		t.Error("still has its name")
+	}
 	archiveBy(t, d, archiver.Options{Interval: time.Millisecond})
 	wantTotal(t, d, 5)
 	must(t, os.Rename(elsewhere, dbPath(dir, "counter", 1)))
@@ -279,7 +282,7 @@ func TestSetAsideNeedsNoDescriptor(t *testing.T) {
 // make an exporter count twice what it takes in.
 func TestGenerationsBeginAgain(t *testing.T) {
 	dir := t.TempDir()
-	d := follow(t, dir, directory.Options{})
+	d := follow(t, dir, directory.Options{Archiving: true}) // so that it keeps what others remove
 	fast := archiver.Options{Interval: time.Millisecond}
 	for n := range 4 {
 		must(t, stocktest.Counter(t, dir, noPID(n), 1).Close())
