@@ -39,9 +39,9 @@ func fill(t *testing.T, dir string, gauges int) (total float64) {
 	for n := range 10_000 {
 		pid := fmt.Sprint(5_000_000 + n) // which no process can have
 		if n < gauges {
-			full(t, write(filepath.Join(dir, "gauge_livesum_"+pid+".db"), stocktest.Key("g", "g", ""), 1))
+			isFull(t, write(filepath.Join(dir, "gauge_livesum_"+pid+".db"), stocktest.Key("g", "g", ""), 1))
 		}
-		if full(t, write(filepath.Join(dir, "counter_"+pid+".db"), stocktest.CounterKey, 1)) {
+		if isFull(t, write(filepath.Join(dir, "counter_"+pid+".db"), stocktest.CounterKey, 1)) {
 			return total
 		}
 		total++
@@ -58,7 +58,7 @@ func write(path, key string, value float64) error {
 	return errors.Join(f.Set(key, value, 0), f.Close())
 }
 
-func full(t *testing.T, err error) bool {
+func isFull(t *testing.T, err error) bool {
 	t.Helper()
 	if err != nil && !errors.Is(err, syscall.ENOSPC) {
 		t.Fatal(err)

@@ -3,6 +3,7 @@
 package interop_test
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -71,6 +72,9 @@ func (s *shop) open(t *testing.T) {
 // all the while.
 func (s *shop) run(t *testing.T) {
 	t.Helper()
+	if *full {
+		s.lifetimes, s.kills = 500, 20
+	}
 	load := startLoad(t, s.ledger, s.base, 4)
 	for k := 1; k <= s.kills; k++ {
 		s.server.says(t, booted, workers+s.lifetimes*k/(s.kills+1), time.Minute)
@@ -176,6 +180,10 @@ func (s *shop) whole(t *testing.T) {
 	s.watch.fewFiles(t)
 	s.sidecar.stop(t)
 }
+
+// full makes every test of gunicorn as long as the first one: too long for each
+// run of CI.
+var full = flag.Bool("full", false, "500 lifetimes and 20 kills of the sidecar with every kind of sidecar")
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 

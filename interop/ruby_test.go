@@ -106,13 +106,3 @@ func TestRubyMmapSameNames(t *testing.T) {
 	f := &forked{script: []string{systemRuby, testdata("mmap.rb"), "worker"}, lifetimes: 120, kills: 10, counter: "shop_orders_total"}
 	f.run(t)
 }
-
-// Property: client_ruby's DirectFileStore in forked workers. Debian has no package
-// of it, so it runs where RUBYLIB has its lib directory, and is skipped in CI too.
-func TestRubyDirectFileStore(t *testing.T) {
-	if exec.Command(systemRuby, "-e", "require 'prometheus/client/data_stores/direct_file_store'").Run() != nil {
-		t.Skip("no package of prometheus-client here has the DirectFileStore; set RUBYLIB to the lib directory of the gem")
-	}
-	f := &forked{script: []string{systemRuby, testdata("directfile.rb")}, lifetimes: 120, kills: 10, counter: "shop_orders_total"}
-	f.run(t)
-}
