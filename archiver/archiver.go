@@ -74,8 +74,9 @@ type Archiver struct {
 	resting map[mmapstore.ID]time.Time
 	// mourned are the files of stock clients that were found dead, by path.
 	mourned map[string]mourned
-	looked  time.Time // when all of them were looked at
-	warned  bool      // nobody could tell of some whether they live
+	// lookAgain is when all of them are looked at again, at the earliest.
+	lookAgain time.Time
+	warned    bool // nobody could tell of some whether they live
 
 	lastFailure string // the kind logged last by Run, which alone uses it
 
@@ -147,10 +148,15 @@ func (a *Archiver) hold(ctx context.Context, w *waker) error {
 	a.o.Logger.Info("Archiving")
 	for ctx.Err() == nil && lock.Covers(a.d.Path()) {
 		w.watch()
-		if _, _, err := a.tryOnce(ctx); ctx.Err() == nil {
+		_, again, err := a.tryOnce(ctx)
+		if ctx.Err() == nil {
 			a.report("Round failed, nothing is lost", err)
 		}
-		w.wait(ctx, a.o.Interval)
+		wait := a.o.Interval
+		if err == nil && !again.IsZero() { // somebody waits to be archived
+			wait = min(wait, max(time.Until(again), onceRetry))
+		}
+		w.wait(ctx, wait)
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ type mourned struct {
 
 // grace is how long a dead file keeps its own name: hooks run within
 // milliseconds of a death.
-func (a *Archiver) grace() time.Duration { return min(a.o.Interval, time.Second) }
+func (a *Archiver) grace() time.Duration { return min(a.o.Interval, 200*time.Millisecond) }
 
 // foldAsides folds those of the files whose writers are dead, and brings the
 // edition up to date. skipped is about single files, which are left for the next
@@ -195,10 +195,11 @@ func (a *Archiver) setDeadAside(ctx context.Context) error {
 	if foreign {
 		return nil
 	}
-	paths, err := a.look(known)
+	paths, all, err := a.toLookAt(known)
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	var errs []error
 	for _, path := range paths {
 		if ctx.Err() != nil {
@@ -212,6 +213,9 @@ func (a *Archiver) setDeadAside(ctx context.Context) error {
 		default:
 			errs = append(errs, err)
 		}
+	}
+	if all {
+		a.lookAgain = time.Now().Add(max(a.grace(), lookShare*time.Since(began)))
 	}
 	a.warnUnknown()
 	return some(errs)
@@ -227,18 +231,21 @@ func (a *Archiver) warnUnknown() {
 	a.warned = unknown > 0
 }
 
-// look lists the files to look at: all of them, or if that was done a moment ago,
-// since every event wakes us, those that were found dead then. To look is to
-// probe, and a server has thousands of files and something going on all the time.
-func (a *Archiver) look(known map[string]mourned) ([]string, error) {
-	now := time.Now()
-	if now.Sub(a.looked) < a.grace() {
-		return slices.Collect(maps.Keys(known)), nil
+// toLookAt lists the files to look at: all of them or, if that was done a moment
+// ago, since every event wakes us, those that were found dead then.
+func (a *Archiver) toLookAt(known map[string]mourned) (paths []string, all bool, err error) {
+	if time.Now().Before(a.lookAgain) {
+		return slices.Collect(maps.Keys(known)), false, nil
 	}
-	a.looked = now
 	a.note(func(s *Stats) { s.Unknown = 0 })
-	return a.d.StockPaths()
+	paths, err = a.d.StockPaths()
+	return paths, true, err
 }
+
+// lookShare bounds the time for looking at all files, as a share of all time: to
+// look is to probe, and a server has thousands of files and something going on
+// all the time.
+const lookShare = 20
 
 // setStockAside sets the file at path aside, if it has been dead since known.
 func (a *Archiver) setStockAside(path string, known mourned) error {
