@@ -41,6 +41,7 @@ func TestMistakes(t *testing.T) {
 		"unclean path":        {[]string{onDir, "--web.telemetry-path=/a//b"}, 2, "/a//b"},
 		"bad linger":          {[]string{onDir, "--web.linger=soon"}, 2, "soon"},
 		"bad interval":        {[]string{onDir, "--archive.interval=0s"}, 2, "archive.interval"},
+		"archive inside":      {[]string{onDir, "--archive.dir=" + dir + "/."}, 2, "archive.dir"},
 		"shared archive":      {[]string{onDir, "--multiproc.dir=x", "--archive.dir=y"}, 2, "archive.dir"},
 		"bad level":           {[]string{onDir, "--log.level=loud"}, 2, "loud"},
 		"unreadable":          {[]string{"--multiproc.dir=" + file}, 1, file},
