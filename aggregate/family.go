@@ -31,7 +31,7 @@ type variant struct {
 	order  []*series // of series, sorted when sorted is set
 	sorted bool
 	// observed is the union of the bounds of sources that know only a part of
-	// theirs, nil if there are none. It only grows.
+	// theirs, nil if there are none. It only grows, up to maxObserved.
 	observed []float64
 	// spelling is how the sources write the bounds of buckets.
 	spelling spelling
@@ -68,6 +68,21 @@ func (g *group) find(f *mmapstore.Family) *variant {
 func (v *variant) describe(f *mmapstore.Family, born int64) {
 	if born > v.newest || born == v.newest && (f.Help > v.help || f.Help == v.help && f.Unit > v.unit) {
 		v.newest, v.help, v.unit = born, f.Help, f.Unit
+	}
+}
+
+// maxObserved bounds the union of what partial sources have observed: every series
+// gets it. No application has that many; bounds beyond it stay with the series
+// that have them.
+const maxObserved = 512
+
+// observe takes the bounds of a source that knows only a part of them.
+func (v *variant) observe(bounds []float64) {
+	if v.observed == nil {
+		v.observed = []float64{}
+	}
+	if all := union(v.observed, bounds); len(all) <= maxObserved {
+		v.observed = all
 	}
 }
 

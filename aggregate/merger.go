@@ -128,11 +128,12 @@ func (m *Merger) compile(sources []Source) []part {
 }
 
 // completeBounds gives every histogram of a family the buckets that its sources
-// have observed so far in any of its series: sums over series need them all.
+// have observed so far in any of its series: sums over series need them all. If
+// that would multiply what the sources have, each series keeps to its own.
 func (m *Merger) completeBounds() {
 	for _, g := range m.groups {
 		for _, v := range g.variants {
-			if v.observed == nil {
+			if v.observed == nil || !mmapstore.MayUnite(len(v.observed), len(v.order)) {
 				continue
 			}
 			for _, s := range v.order {

@@ -1,6 +1,8 @@
 package aggregate_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/promfold/promfold/aggregate"
@@ -64,6 +66,49 @@ h_count{path="b"} 2`
 		}
 		if len(r.Conflicts) > 0 {
 			t.Errorf("%s: conflicts %v", name, r.Conflicts)
+		}
+	}
+}
+
+// Series of sources that know only some of their bounds are widened to what the
+// family has, as long as that is what an application may have; otherwise each keeps
+// to its own, so that a small file cannot ask for any amount of memory.
+func TestWideningInProportion(t *testing.T) {
+	for name, row := range map[string]struct {
+		series, bounds int // of the family
+		own            int // of each series
+		least, most    int // buckets of all series
+	}{
+		"a client's":             {2000, 30, 1, 2000 * 30, 2000 * 30},
+		"few of many":            {100, 500, 5, 100 * 500, 100 * 500},
+		"more than is united":    {10, 1000, 100, 10 * 500, 10 * (512 + 100)},
+		"each its own":           {4000, 4000, 1, 4000, 4000 + 1<<18},
+		"many bounds and series": {4000, 400, 1, 4000, 4000 + 1<<18},
+	} {
+		p := process(1)
+		for i := range row.series {
+			var bounds []float64
+			counts := make([]uint64, row.own+1)
+			for j := range row.own {
+				bounds, counts[j] = append(bounds, float64((i*row.own+j)%row.bounds)), 1
+			}
+			slices.Sort(bounds)
+			f := &fake{schema: mmapstore.Schema{}}
+			f.observed(fmt.Sprintf("i=%d", i), bounds, 1, counts...)
+			f.schema.Series[0].Family, f.schema.Series[0].Word = i, len(p.words)
+			p.schema.Families = append(p.schema.Families, f.schema.Families...)
+			p.schema.Series = append(p.schema.Series, f.schema.Series...)
+			p.words = append(p.words, f.words...)
+			p.schema.Words = len(p.words)
+		}
+		buckets := 0
+		var counted uint64
+		for _, m := range mergeAll(t, p).Families[0].Metric {
+			buckets += len(m.Histogram.Bucket)
+			counted += m.Histogram.GetSampleCount()
+		}
+		if buckets < row.least || buckets > row.most || counted != uint64(row.series*row.own) {
+			t.Errorf("%s: %d buckets, want %d to %d; %d observations", name, buckets, row.least, row.most, counted)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func (l *life) hidden() bool {
 // of the bounds is no disagreement.
 func (s *series) widen(f *mmapstore.Family) {
 	if f.Partial {
-		s.family.observed = union(s.family.observed, f.Bounds)
+		s.family.observe(f.Bounds)
 	} else {
 		s.mixed = s.mixed || s.whole && !slices.Equal(s.bounds, f.Bounds)
 		s.whole = true
@@ -126,12 +126,25 @@ func (s *series) extend(bounds []float64) {
 
 // union is the bounds of a and b in ascending order, a itself if b adds nothing.
 func union(a, b []float64) []float64 {
-	if a != nil && slices.Equal(a, b) {
+	if a != nil && contains(a, b) {
 		return a
 	}
 	all := slices.Concat(a, b)
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// contains reports whether all of b is in a, which is in ascending order.
+func contains(a, b []float64) bool {
+	if len(a) == len(b) {
+		return slices.Equal(a, b)
+	}
+	for _, bound := range b {
+		if _, ok := slices.BinarySearch(a, bound); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // bucketIndexes says where a contributor's buckets go, nil if just where they
