@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -86,6 +87,19 @@ func (c *Cells) add(from, off uint64, n int, timed bool) (word int, err error) {
 	c.need = max(c.need, int64(off)+int64(runBytes(run)))
 	return int(run.word), nil
 }
+
+// DropLast takes back the last Add, before an Extend. What it admitted stays so.
+func (c *Cells) DropLast() {
+	last := len(c.runs) - 1
+	c.words -= int(c.runs[last].n)
+	c.runs = c.runs[:last]
+}
+
+// Reserve makes room for n more calls of Add.
+func (c *Cells) Reserve(n int) { c.runs = slices.Grow(c.runs, n) }
+
+// Held is how many bytes the file takes on disk, as of the last Stat.
+func (c *Cells) Held() int64 { return c.holes.held * windowSize }
 
 // Extend makes the added cells ready for Load: it maps as much of the file as
 // they need.

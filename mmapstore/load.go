@@ -56,7 +56,8 @@ type cellRun struct {
 
 // load and loadSome are the one place that touches mapped memory of other processes. A page
 // that is gone (the file was cut, or the medium failed) raises a fault, which
-// becomes ErrTruncated. No lock is held, so that the fault can leave none.
+// becomes ErrTruncated. It returns as an error, so a lock that a caller holds is
+// released by its defer; dst is all that it can leave half-way.
 func (v *mapping) load(runs []cellRun, dst []uint64) error {
 	return v.guard(func() { v.copyRuns(runs, dst) })
 }

@@ -77,7 +77,9 @@ func (f *format) Decode(key []byte, k *stock.Key) error {
 	}
 	helped := !lists && s.is(',')
 	if helped {
-		k.Help = s.str()
+		// What is no text costs no more than the help: null is empty.
+		k.Help, _ = s.scalar()
+		k.Helped = true
 	}
 	s.want(']')
 	if !s.end() {

@@ -5,10 +5,12 @@ import (
 	"math"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/promfold/promfold/internal/fixture"
 	"github.com/promfold/promfold/mmapstore"
+	"github.com/promfold/promfold/mmapstore/stock"
 )
 
 // Property: whether a gauge was ever set, when, and what becomes of its label pid
@@ -200,5 +202,77 @@ func TestCumulativeBucketsAreTakenApart(t *testing.T) {
 	want := map[float64]float64{0.5: 2, 1: 3, 2: 0, 10: 2, math.Inf(1): 2}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("buckets %v, want %v", got, want)
+	}
+}
+
+// Property: of a label set that is twice in a file, a gauge that is shown for each
+// process has the last entry's value, as in client_python; in other modes each
+// entry counts. It makes no difference how much was read before.
+func TestLastEntryOfAProcess(t *testing.T) {
+	for base, want := range map[string][]float64{
+		"gauge_all_1.db":     {2, 7},
+		"gauge_liveall_1.db": {2, 7},
+		"gauge_max_1.db":     {5, 2, 7, 3},
+		"gauge_sum_1.db":     {5, 2, 7, 3},
+	} {
+		path := filepath.Join(t.TempDir(), base)
+		f := fixture.Create(t, path, 4096)
+		early := open(t, path, base)
+		for i, key := range []string{
+			`["g", "g", {"a": "1"}, "Old."]`, `["g", "g", {"a": "1"}, "New."]`,
+			`["g", "g", {"a": "2"}, "Old."]`, `["h", "h", {"a": "2"}, "Old."]`,
+		} {
+			f.Add(key, []float64{5, 2, 7, 3}[i], 0)
+			if err := early.Refresh(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		late := open(t, path, base)
+		if err := late.Refresh(); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []*stock.Reader{early, late} {
+			var got []float64
+			for _, s := range contents(t, r) {
+				if s.Name == "g" || len(want) == 4 {
+					got = append(got, s.Value)
+				}
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %v, want %v", base, got, want)
+			}
+		}
+	}
+}
+
+// Property: a help is what the key says, as far as it is text and within the
+// limit, and costs no entry; only where the key has none it is the clients' own.
+func TestHelp(t *testing.T) {
+	long := strings.Repeat("h", mmapstore.MaxHelp-1)
+	for element, want := range map[string]string{
+		``:                       "Multiprocess metric",
+		`, "Help."`:              "Help.",
+		`, ""`:                   "",
+		`, null`:                 "",
+		`, 1.50`:                 "1.50",
+		`, true`:                 "true",
+		`, ["Help."]`:            "",
+		`, "` + long + `h"`:      long + "h",
+		`, "` + long + `hh"`:     long + "h",
+		`, "` + long + `\u00e9"`: long,
+		`, "` + long + `é."`:     long,
+	} {
+		path := filepath.Join(t.TempDir(), "counter_1.db")
+		f := fixture.Create(t, path, 4096)
+		f.Add(`["x", "x", {}`+element+`]`, 5, 0)
+		f.Add(`["y", "y", {}, "Help."]`, 5, 0)
+		r := open(t, path, "counter_1.db")
+		if err := r.Refresh(); err != nil {
+			t.Errorf("%.20s: %v", element, err)
+			continue
+		}
+		if s := r.Schema(); len(s.Families) != 2 || s.Families[0].Help != want {
+			t.Errorf("%.20s: %d families, help %.20q", element, len(s.Families), s.Families[0].Help)
+		}
 	}
 }

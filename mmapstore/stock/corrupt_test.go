@@ -67,9 +67,13 @@ func TestCorruptFiles(t *testing.T) {
 		"first key":       {damage: func(f *fixture.File) { f.Write(12, []byte("x")) }, want: mmapstore.ErrMalformed, offset: 8},
 		"all keys":        {damage: func(f *fixture.File) { f.Write(8, make([]byte, f.Used-8)) }, want: mmapstore.ErrMalformed, offset: 8},
 		"deep key":        {damage: func(f *fixture.File) { f.Add(`["x","x",[],`+deep, 1, 0) }, want: mmapstore.ErrMalformed, offset: -3, left: "a b c"},
-		"long key":        {damage: func(f *fixture.File) { f.Add(key(strings.Repeat("n", 65<<10)), 1, 0) }, want: mmapstore.ErrLimit, offset: -3, left: "a b c"},
+		"long key":        {damage: func(f *fixture.File) { add(f, key(strings.Repeat("n", 65<<10)), key("d")) }, want: mmapstore.ErrLimit, offset: -3, left: "a b c d"},
+		"longer key":      {damage: func(f *fixture.File) { add(f, key(strings.Repeat("n", 700<<10)), key("d")) }, want: mmapstore.ErrLimit, offset: -3, left: "a b c d"},
+		"long key alone":  {damage: func(f *fixture.File) { f.Used = 8; add(f, key(strings.Repeat("n", 65<<10))) }, want: mmapstore.ErrLimit, offset: 8},
 		"long name":       {damage: func(f *fixture.File) { add(f, key(strings.Repeat("n", 1025)), key("d")) }, want: mmapstore.ErrLimit, offset: -3, left: "a b c d"},
-		"long help":       {damage: func(f *fixture.File) { add(f, `["x","x",{},"`+strings.Repeat("h", 17<<10)+`"]`, key("d")) }, want: mmapstore.ErrLimit, offset: -3, left: "a b c d"},
+		"long help":       {damage: func(f *fixture.File) { add(f, `["x","x",{},"`+strings.Repeat("h", 17<<10)+`"]`, key("d")) }, left: "a b c d x"},
+		"help of null":    {damage: func(f *fixture.File) { add(f, `["x","x",{},null]`, key("d")) }, left: "a b c d x"},
+		"help of a list":  {damage: func(f *fixture.File) { add(f, `["x","x",{},["h"]]`, key("d")) }, left: "a b c d x"},
 		"long labels":     {damage: func(f *fixture.File) { add(f, `["x","x",{"a":"`+strings.Repeat("l", 33<<10)+`"}]`, key("d")) }, want: mmapstore.ErrTooLarge, offset: -3, left: "a b c d"},
 		"no name":         {damage: func(f *fixture.File) { add(f, key(""), key("d")) }, want: mmapstore.ErrMalformed, offset: -3, left: "a b c d"},
 		"no label name":   {damage: func(f *fixture.File) { add(f, `["x","x",{"":"1"}]`, key("d")) }, want: mmapstore.ErrMalformed, offset: -3, left: "a b c d"},
@@ -140,9 +144,9 @@ func TestFileThatShrinks(t *testing.T) {
 		refresh error
 		load    error
 	}{
-		"used, by an entry": {func(f *fixture.File) { f.Write(0, u32(uint32(third(f)))) }, mmapstore.ErrTruncated, nil},
-		"used, to nothing":  {func(f *fixture.File) { f.Write(0, u32(0)) }, mmapstore.ErrTruncated, nil},
-		"used, to 8":        {func(f *fixture.File) { f.Write(0, u32(8)) }, mmapstore.ErrTruncated, nil},
+		"used, by an entry": {func(f *fixture.File) { f.Write(0, u32(uint32(third(f)))) }, mmapstore.ErrTruncated, mmapstore.ErrTruncated},
+		"used, to nothing":  {func(f *fixture.File) { f.Write(0, u32(0)) }, mmapstore.ErrTruncated, mmapstore.ErrTruncated},
+		"used, to 8":        {func(f *fixture.File) { f.Write(0, u32(8)) }, mmapstore.ErrTruncated, mmapstore.ErrTruncated},
 		"file, to nothing":  {func(f *fixture.File) { _ = f.Truncate(0) }, mmapstore.ErrTruncated, mmapstore.ErrTruncated},
 		"file, by an entry": {func(f *fixture.File) { _ = f.Truncate(third(f)) }, mmapstore.ErrTruncated, mmapstore.ErrTruncated},
 		"file, by nothing":  {func(f *fixture.File) { _ = f.Truncate(f.Used) }, nil, nil},

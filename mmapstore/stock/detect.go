@@ -1,36 +1,76 @@
+//go:build unix
+
 package stock
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/promfold/promfold/mmapstore"
+)
 
 // trail is a walk over the entries as they would be in one of the layouts.
 type trail struct {
 	layout layout
-	off    int // of the next entry
-	passed int // entries that are whole
+	off    int64 // of the next entry in the file
+	passed int   // entries that are whole
+	long   int   // entries whose keys are too long to look at
 	failed bool
 	whole  bool // it ended exactly where the file does
 }
 
-// detect tells in which layout the entries in b are, which begin at the start of
-// the file's first. used is how many bytes of entries the file claims to have, more
-// whether some of them are behind b. The layout in which the whole file makes sense is the one; of a
-// damaged file, the one in which more entries do; unknown if none does, or both.
+// window is a part of a file that was read, which the trails move along.
+type window struct {
+	f   io.ReaderAt
+	b   []byte
+	off int64
+}
+
+// most is how far an entry goes whose key is not too long.
+const most = lengthSize + maxKey + wordSize + int64(v16)
+
+// at is the file from off on, as far as an entry may go.
+func (w *window) at(off, limit int64) ([]byte, error) {
+	need := min(most, limit-off)
+	if off >= w.off && off+need <= w.off+int64(len(w.b)) {
+		return w.b[off-w.off:], nil
+	}
+	// In new memory: the one who began the window goes on to read what it held.
+	b := make([]byte, min(chunkSize, limit-off))
+	if _, err := w.f.ReadAt(b, off); err != nil {
+		return nil, err
+	}
+	w.b, w.off = b, off
+	return b, nil
+}
+
+// detect tells in which layout the entries are. They begin at the start of w and
+// can be read up to limit; used is how far the file says that they go. The layout
+// in which the whole file makes sense is the one; of a damaged file, the one in
+// which more entries do; unknown with an error if none does, or both. A key that
+// is too long is stepped over both ways, and is no evidence for either.
 //
 // The wrong layout fails within two entries, as a rule, and with that the right
 // one is known: it need not be walked to its end.
-func detect(b []byte, used int64, more bool, f Format) layout {
-	trails := [2]trail{{layout: v8}, {layout: v16}}
-	short, long := &trails[0], &trails[1]
+func detect(w *window, limit, used int64, f Format) (layout, error) {
+	short, long := &trail{layout: v8, off: w.off}, &trail{layout: v16, off: w.off}
 	for {
 		if l, ok := decided(short, long); ok {
-			return l
+			if l == unknown && short.long+long.long > 0 {
+				return l, fmt.Errorf("no entries but too long ones: %w", mmapstore.ErrLimit)
+			}
+			if l == unknown {
+				return l, fmt.Errorf("no entries: %w", mmapstore.ErrMalformed)
+			}
+			return l, nil
 		}
 		t := short
 		if short.failed || short.whole || !long.failed && !long.whole && long.off < short.off {
 			t = long
 		}
-		if !t.step(b, used, f) && more {
-			return unknown // either may be right, as far as we have read
+		if err := t.step(w, limit, used, f); err != nil {
+			return unknown, err
 		}
 	}
 }
@@ -42,9 +82,17 @@ func decided(short, long *trail) (layout, bool) {
 		return unknown, true
 	case short.failed && long.failed:
 		return mostPassed(short, long), true
-	case short.failed && (long.whole || long.passed > short.passed):
+	case short.failed && long.whole, long.failed && short.whole:
+		if short.whole && short.passed > 0 {
+			return v8, true
+		}
+		if long.whole && long.passed > 0 {
+			return v16, true
+		}
+		return unknown, true
+	case short.failed && long.passed > short.passed:
 		return v16, true
-	case long.failed && (short.whole || short.passed > long.passed):
+	case long.failed && short.passed > long.passed:
 		return v8, true
 	}
 	return unknown, false
@@ -61,20 +109,27 @@ func mostPassed(short, long *trail) layout {
 	return unknown
 }
 
-// step goes on by an entry. false means that b ends within it.
-func (t *trail) step(b []byte, used int64, f Format) bool {
-	e, err := t.layout.cut(b[t.off:], f.Frame())
-	if errors.Is(err, errShort) {
-		t.failed = true
-		return false
+// step goes on by an entry. Its error is that of reading.
+func (t *trail) step(w *window, limit, used int64, f Format) error {
+	b, err := w.at(t.off, limit)
+	if err != nil {
+		return err
 	}
-	var k Key
-	if err != nil || errors.Is(f.Decode(e.key, &k), ErrKey) {
+	e, err := t.layout.cut(b, limit-t.off, f.Frame())
+	switch {
+	case err == nil:
+		var k Key
+		if t.failed = errors.Is(f.Decode(e.key, &k), ErrKey); t.failed {
+			return nil
+		}
+		t.passed++
+	case e.size > 0:
+		t.long++
+	default:
 		t.failed = true
-		return true
+		return nil
 	}
-	t.off += e.size
-	t.passed++
-	t.whole = int64(t.off) == used
-	return true
+	t.off += int64(e.size)
+	t.whole = t.off == used
+	return nil
 }

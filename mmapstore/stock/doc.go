@@ -18,7 +18,8 @@
 // they are, and values are written over in place. So keys are read once, and a
 // scrape touches the pages of the values alone.
 //
-// Refresh goes through refresh.go (how far to read), detect.go (with times or
-// without), entry.go (one entry), index.go (what entries say) and plan.go (where
-// it goes in the vector of values); Load through load.go and run.go.
+// Refresh goes through refresh.go (how far to read), life.go (whether it still is
+// what was read), detect.go (with times or without), entry.go (one entry),
+// index.go (what entries say) and plan.go (where it goes in the vector of values);
+// Load through load.go and run.go.
 package stock

@@ -29,39 +29,45 @@ const (
 
 // entry is one that was cut out of a file.
 type entry struct {
-	key   []byte
-	value int // where the value begins, counted from the entry's start
+	key   []byte // nil if it is too long
+	value int    // where the value begins, counted from the entry's start
 	size  int
 }
 
 // errShort means that an entry goes on behind the bytes at hand.
 var errShort = errors.New("entry goes on")
 
-// cut takes the entry at the front of b, of which it keeps slices. Other errors
-// than errShort are ErrMalformed or ErrLimit.
-func (l layout) cut(b []byte, frame Frame) (entry, error) {
+// cut takes the entry at the front of b, of which it keeps slices. rest is how
+// far entries go in the file, counted from b's front. Other errors than errShort
+// are ErrMalformed, or ErrLimit for a key that is too long; then the entry has a
+// size if it ends within rest, so that what is behind it can be read.
+func (l layout) cut(b []byte, rest int64, frame Frame) (entry, error) {
+	if rest < lengthSize {
+		return entry{}, fmt.Errorf("%d bytes behind the last entry: %w", rest, mmapstore.ErrMalformed)
+	}
 	if len(b) < lengthSize {
 		return entry{}, errShort
 	}
 	n := binary.NativeEndian.Uint32(b)
-	if n == 0 {
-		return entry{}, fmt.Errorf("key of no bytes: %w", mmapstore.ErrMalformed)
-	}
-	if n > maxKey {
-		return entry{}, fmt.Errorf("key of %d bytes: %w", n, mmapstore.ErrLimit)
-	}
-	end := lengthSize + int(n) // of the key
+	end := lengthSize + int64(n) // of the key
 	value := end
-	switch {
-	case frame == PaddingApart:
+	if frame == PaddingApart {
 		value += wordSize - end%wordSize
-	case end%wordSize != 0:
-		return entry{}, fmt.Errorf("key of %d bytes: %w", n, mmapstore.ErrMalformed)
 	}
-	e := entry{value: value, size: value + int(l)}
-	if e.size > len(b) {
+	size := value + int64(l)
+	switch {
+	case n == 0 || value%wordSize != 0:
+		return entry{}, fmt.Errorf("key of %d bytes: %w", n, mmapstore.ErrMalformed)
+	case n > maxKey && size > rest:
+		return entry{}, fmt.Errorf("key of %d bytes: %w", n, mmapstore.ErrLimit)
+	case n > maxKey:
+		return entry{size: int(size)}, fmt.Errorf("key of %d bytes: %w", n, mmapstore.ErrLimit)
+	case size > rest:
+		return entry{}, fmt.Errorf("an entry ends behind the last: %w", mmapstore.ErrMalformed)
+	case size > int64(len(b)):
 		return entry{}, errShort
 	}
+	e := entry{value: int(value), size: int(size)}
 	for _, c := range b[end:value] {
 		if c != ' ' {
 			return entry{}, fmt.Errorf("padding of a key: %w", mmapstore.ErrMalformed)

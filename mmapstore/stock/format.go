@@ -44,17 +44,17 @@ type Part uint8
 
 // The parts.
 const (
-	Value   Part = iota
-	Sum          // of a histogram or summary
-	Count        // of a summary; a histogram's is derived from its buckets
-	Bucket       // of a histogram, with its upper bound as Mark
-	Ignored      // nothing that is shown
+	Value  Part = iota
+	Sum         // of a histogram or summary
+	Count       // of a summary; a histogram's is derived from its buckets
+	Bucket      // of a histogram, with its upper bound as Mark
 )
 
 // Key is an entry's key, taken apart.
 type Key struct {
 	Family []byte
-	Help   []byte // empty where the client does not tell
+	Help   []byte
+	Helped bool // the key has a help, which may be empty
 	Part   Part
 	// Labels in any order, without Mark.
 	Labels []mmapstore.LabelBytes

@@ -1,3 +1,5 @@
+//go:build unix
+
 package stock
 
 import (
@@ -11,10 +13,17 @@ func (p *plan) laySet(x *index, s int32, t *Traits) {
 	m := &x.metrics[x.sets[s].metric]
 	p.checkParts(x, s, m.shape.typ)
 	family := p.single[x.sets[s].metric]
-	if m.shape.typ == mmapstore.Histogram {
-		family = p.histogram(x, s, t)
-	} else if family == none {
-		family = p.addFamily(m, mmapstore.Family{})
+	bounds := p.union
+	switch {
+	case m.shape.typ == mmapstore.Histogram && !p.shared:
+		family, bounds = p.histogram(x, s, t)
+	case family == none:
+		var f mmapstore.Family
+		if m.shape.typ == mmapstore.Histogram {
+			f.Partial = true
+			f.Bounds, f.Spelled = x.spell(bounds)
+		}
+		family = p.addFamily(m, f)
 		p.single[x.sets[s].metric] = family
 	}
 	word, ok := p.addSeries(family, x.sets[s].labels, x.items[x.sets[s].first].off)
@@ -25,7 +34,7 @@ func (p *plan) laySet(x *index, s int32, t *Traits) {
 		p.placeSummary(x, s, int32(word))
 		return
 	}
-	p.placeHistogram(x, s, int32(word), t)
+	p.placeHistogram(x, s, int32(word), bounds, t.Cumulative)
 }
 
 // checkParts notes what of a set is no part of its type.
@@ -38,14 +47,11 @@ func (p *plan) checkParts(x *index, s int32, t mmapstore.Type) {
 }
 
 // histogram is the family of a label set, made where there is none with its
-// bounds. It leaves the bounds in p.bounds.
-func (p *plan) histogram(x *index, s int32, t *Traits) int32 {
+// bounds, and these bounds, until the next call.
+func (p *plan) histogram(x *index, s int32, t *Traits) (int32, []boundary) {
 	var whole bool
-	if t.Sparse {
-		p.bounds = append(p.bounds[:0], p.union...)
-	} else {
-		p.bounds, whole = x.boundaries(p.bounds, s)
-	}
+	p.bounds, whole = x.boundaries(p.bounds, s)
+	whole = whole && !t.Sparse // a bucket that is there says nothing of others
 	p.key = familyKey(p.key, x.sets[s].metric, whole, p.bounds)
 	family, ok := p.families[string(p.key)]
 	if !ok {
@@ -54,7 +60,7 @@ func (p *plan) histogram(x *index, s int32, t *Traits) int32 {
 		family = p.addFamily(&x.metrics[x.sets[s].metric], f)
 		p.families[string(p.key)] = family
 	}
-	return family
+	return family, p.bounds
 }
 
 // familyKey is what tells families of one metric apart.
@@ -80,7 +86,7 @@ func (p *plan) placeSummary(x *index, s, word int32) {
 	})
 }
 
-func (p *plan) placeHistogram(x *index, s, word int32, t *Traits) {
+func (p *plan) placeHistogram(x *index, s, word int32, bounds []boundary, cumulative bool) {
 	x.each(s, func(it *item) {
 		if x.checkPart(it, mmapstore.Histogram) != nil {
 			return
@@ -89,12 +95,12 @@ func (p *plan) placeHistogram(x *index, s, word int32, t *Traits) {
 		case Sum:
 			p.place(addSum, it, word, notZero)
 		case Bucket:
-			bucket := bucketOf(p.bounds, x.marks[it.mark].bound)
+			bucket := bucketOf(bounds, x.marks[it.mark].bound)
 			p.place(addCount, it, word+1+int32(bucket), notLess)
 		}
 	})
-	if t.Cumulative {
-		p.ops = append(p.ops, op{difference, int32(len(p.bounds) + 1), word + 1})
+	if cumulative {
+		p.ops = append(p.ops, op{difference, int32(len(bounds) + 1), word + 1})
 	}
 }
 

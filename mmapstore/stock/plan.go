@@ -1,8 +1,11 @@
+//go:build unix
+
 package stock
 
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/promfold/promfold/mmapstore"
 )
@@ -16,28 +19,24 @@ type plan struct {
 	items   int      // of the index that have their place
 	ops     []op     // in the order of the words that they fill
 	cells   []settle // by word of the cells
-	damages []damage // series that cannot be shown
+	damages damages  // series that cannot be shown
 	time    func(float64) int64
 
-	single   []int32          // by metric: its family with one value per series, or none
-	families map[string]int32 // those of histograms and summaries, by metric, bounds and spelling
-	union    []boundary       // where buckets are sparse: the bounds of all, but +Inf
+	single   []int32          // by metric: its family if it has one alone, or none
+	families map[string]int32 // those of histograms, by metric, bounds and spelling
+	shared   bool             // buckets are sparse, and all label sets have the bounds of all
+	union    []boundary       // if shared: these bounds, but +Inf
 	united   map[int32]bool   // marks that union has
+	gauges   map[gaugeKey]int // per process: where in ops they are
 	bounds   []boundary       // scratch
 	key      []byte           // scratch
 }
 
-// damage is a place in the file and what is wrong there.
-type damage struct {
-	off int64
-	err error
+// gaugeKey is what tells the gauges of a file apart.
+type gaugeKey struct {
+	metric, mark int32
+	labels       mmapstore.Labels
 }
-
-// maxDamages bounds what one bad file can make us remember and print.
-const maxDamages = 100
-
-// none stands for the family of a metric that has none yet.
-const none = -1
 
 // op leads from a word of the cells to words of the vector.
 type op struct {
@@ -69,7 +68,7 @@ const (
 )
 
 func newPlan(old *plan) *plan {
-	p := &plan{families: make(map[string]int32), united: make(map[int32]bool)}
+	p := &plan{families: make(map[string]int32), united: make(map[int32]bool), gauges: make(map[gaugeKey]int)}
 	p.schema.SumWords = 1
 	if old != nil {
 		p.schema.Version = old.schema.Version + 1
@@ -79,9 +78,7 @@ func newPlan(old *plan) *plan {
 }
 
 func (p *plan) damage(off uint32, err error) {
-	if len(p.damages) < maxDamages {
-		p.damages = append(p.damages, damage{int64(off), err})
-	}
+	p.damages.add(int64(off), err)
 }
 
 // lay brings the plan up to date with what was parsed. cells is the length of the
@@ -122,17 +119,20 @@ func (r *Reader) lay(cells int) {
 // laidTraits are the traits, without times if the file has none.
 func (r *Reader) laidTraits() Traits {
 	t := r.format.Traits()
-	if r.words() == 1 {
+	if r.words(r.layout) == 1 {
 		t.Time, t.UnsetAtZero = nil, false
 	}
 	return t
 }
 
 // outdated reports whether the new items, or what the operator says now, do not
-// fit into the plan: a known label set got another part, a sparse histogram
-// another bound, or a metric another shape.
+// fit into the plan: a known label set got another part, or is there again, a
+// sparse histogram got another bound, or a metric another shape.
 func (r *Reader) outdated(t *Traits) bool {
 	x := &r.index
+	if r.plan.shared != x.share(t) {
+		return true
+	}
 	for i := range x.metrics {
 		m := &x.metrics[i]
 		if m.laid && m.shapeOf(t, r.overrides) != m.shape {
@@ -143,14 +143,28 @@ func (r *Reader) outdated(t *Traits) bool {
 		it := &x.items[i]
 		s := &x.sets[it.set]
 		m := &x.metrics[s.metric]
-		if !m.laid || m.shape.drop || !parted(m.shape.typ) {
-			continue
-		}
-		if s.laid || t.Sparse && it.part == Bucket && !r.plan.united[it.mark] {
+		switch {
+		case !m.laid || m.shape.drop:
+		case !parted(m.shape.typ):
+			if _, again := r.plan.gauges[x.gaugeKey(it)]; again {
+				return true
+			}
+		case s.laid || r.plan.shared && it.part == Bucket && !r.plan.united[it.mark]:
 			return true
 		}
 	}
 	return false
+}
+
+// share decides whether all label sets of a sparse histogram, which is alone in
+// its file, get the bounds of all of them. It spares us a family for each.
+func (x *index) share(t *Traits) bool {
+	return t.Sparse && mmapstore.MayUnite(len(x.marks), len(x.sets))
+}
+
+func (x *index) gaugeKey(it *item) gaugeKey {
+	s := &x.sets[it.set]
+	return gaugeKey{s.metric, it.mark, s.labels}
 }
 
 // prepare takes the traits, gives each metric its shape and gathers the bounds of sparse buckets.
@@ -162,8 +176,10 @@ func (p *plan) prepare(x *index, t *Traits, overrides mmapstore.Overrides, cells
 		p.single = append(p.single, none)
 	}
 	p.cells = append(p.cells, make([]settle, cells-len(p.cells))...)
+	p.ops = slices.Grow(p.ops, len(x.items)-p.items)
+	p.schema.Series = slices.Grow(p.schema.Series, max(len(x.sets)-len(p.schema.Series), 0))
 	p.time = t.Time
-	if !t.Sparse {
+	if p.shared = x.share(t); !p.shared {
 		return
 	}
 	for _, it := range x.items[p.items:] {
@@ -184,6 +200,13 @@ func (p *plan) layItem(x *index, it *item, t *Traits) {
 	if p.single[s.metric] == none {
 		p.single[s.metric] = p.addFamily(m, mmapstore.Family{})
 	}
+	if i, again := p.gauges[x.gaugeKey(it)]; again {
+		// Under a pid that was used before, an edited help makes another entry of
+		// the series. Clients show the last one. (Ops of an earlier Refresh, which
+		// a Load may be reading, are not changed: see outdated.)
+		p.ops[i].cell = it.word
+		return
+	}
 	labels := s.labels
 	if it.mark != noMark {
 		labels = labels.With(x.marks[it.mark].name, x.marks[it.mark].text)
@@ -191,6 +214,9 @@ func (p *plan) layItem(x *index, it *item, t *Traits) {
 	word, ok := p.addSeries(p.single[s.metric], labels, it.off)
 	if !ok {
 		return
+	}
+	if m.shape.mode.PerProcess() {
+		p.gauges[x.gaugeKey(it)] = len(p.ops)
 	}
 	what, settled := setCounter, notZero
 	switch m.shape.typ {

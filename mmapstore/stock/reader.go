@@ -35,9 +35,12 @@ type Reader struct {
 	index     index
 	plan      *plan
 	overrides mmapstore.Overrides
-	overruled bool     // overrides are others than those of the plan
-	damages   []damage // entries that were left out
-	tail      damage   // why the last Refresh read no further, if it did not
+	overruled bool    // overrides are others than those of the plan
+	damages   damages // entries that were left out
+	tail      damage  // why the last Refresh read no further, if it did not
+
+	life                  life
+	firstEntry, lastEntry specimen // that were read
 }
 
 // Open opens the file at path, which is of the format f. Errors: ErrNotRegular,
@@ -64,11 +67,15 @@ func (r *Reader) Schema() mmapstore.Schema {
 // Load fills dst, whose length is Schema.Words of this or an earlier Refresh of
 // the same Version, with the values of the moment; ErrRedone if there is another
 // Version since. Words of different series, and of one histogram, may be of
-// slightly different times. After an error dst holds anything.
+// slightly different times. After an error dst holds anything; ErrTruncated is
+// that of a file which does not hold any more what was read of it.
 func (r *Reader) Load(dst []uint64) error {
 	r.mu.Lock()
-	p := *r.plan
+	p, life := *r.plan, r.life
 	r.mu.Unlock()
+	if life != asBefore {
+		return r.lost()
+	}
 	if len(dst) < p.least || len(dst) > p.schema.Words {
 		return fmt.Errorf("load %d words of %s: %w", len(dst), r.f.Name(), ErrRedone)
 	}

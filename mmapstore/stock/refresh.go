@@ -3,6 +3,7 @@
 package stock
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,8 +15,8 @@ import (
 
 // Refresh parses the entries that were appended since the last call. Its error
 // joins a *mmapstore.CorruptError for every damaged place found so far, each
-// time; what precedes damage, and what stands beside an entry that breaks a
-// rule, is in use.
+// time, of many the first ones; what precedes damage, and what stands beside an
+// entry that breaks a rule, is in use.
 func (r *Reader) Refresh() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -33,7 +34,7 @@ func (r *Reader) Refresh() error {
 	r.tail = damage{}
 	limit := r.limit(used, size)
 	r.empty = limit == 0 && r.tail.err == nil
-	if err := r.parse(limit, used); err != nil {
+	if err := r.parse(limit, int64(used)); err != nil {
 		return err
 	}
 	if err := r.cells.Extend(); err != nil {
@@ -46,16 +47,21 @@ func (r *Reader) Refresh() error {
 // nothing is what a file has used that has no header yet.
 const nothing = 0
 
-// used reads how far the file says that it is used.
+// used reads how far the file says that it is used. Old clients store zero before
+// each number, so zero is looked at again if there was more before.
 func (r *Reader) used() (uint32, error) {
 	var b [lengthSize]byte
-	switch n, err := r.f.ReadAt(b[:], 0); {
-	case err == nil:
-		return binary.NativeEndian.Uint32(b[:]), nil
-	case !errors.Is(err, io.EOF):
-		return 0, fmt.Errorf("read the header of %s: %w", r.f.Name(), err)
-	case n > 0:
-		return 1, nil // no number that a client writes
+	for range looks {
+		switch n, err := r.f.ReadAt(b[:], 0); {
+		case err == nil:
+			if used := binary.NativeEndian.Uint32(b[:]); used != nothing || r.end == headerSize {
+				return used, nil
+			}
+		case !errors.Is(err, io.EOF):
+			return 0, fmt.Errorf("read the header of %s: %w", r.f.Name(), err)
+		case n > 0:
+			return 1, nil // no number that a client writes
+		}
 	}
 	return nothing, nil
 }
@@ -63,9 +69,12 @@ func (r *Reader) used() (uint32, error) {
 // limit is how far entries may be read, 0 if there are none. What is wrong with
 // used is noted. It never shrinks for one file: what was read of it once is good.
 func (r *Reader) limit(used uint32, size int64) int64 {
-	switch n := int64(used); {
-	case n < r.end && r.end > headerSize:
-		r.stop(0, fmt.Errorf("%d bytes in use, %d before: %w", n, r.end, mmapstore.ErrTruncated))
+	n := int64(used)
+	if r.settleLife(n, size); r.life != asBefore {
+		r.stop(0, fmt.Errorf("%d bytes in use, and others than the %d that were read: %w", n, r.end, mmapstore.ErrTruncated))
+		return 0
+	}
+	switch {
 	case n == nothing || n == headerSize:
 	case n < headerSize:
 		r.stop(0, fmt.Errorf("%d bytes in use: %w", n, mmapstore.ErrMalformed))
@@ -89,91 +98,102 @@ func (r *Reader) stop(off int64, err error) {
 }
 
 // damage joins what is wrong with the file.
-func (r *Reader) damage() error {
-	var errs []error
-	for _, list := range [][]damage{r.damages, r.plan.damages, {r.tail}} {
-		for _, d := range list {
-			if d.err != nil {
-				errs = append(errs, &mmapstore.CorruptError{Path: r.f.Name(), Offset: d.off, Err: d.err})
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
+func (r *Reader) damage() error { return joined(r.f.Name(), &r.damages, &r.plan.damages, r.tail) }
 
 // chunkSize is how much of a file is read at once.
 const chunkSize = 256 << 10
 
 // parse takes up the entries below limit.
-func (r *Reader) parse(limit int64, used uint32) error {
+func (r *Reader) parse(limit, used int64) error {
 	var b []byte
-	for r.end < limit {
+	for begun := false; r.end < limit; begun = true {
 		n := min(limit-r.end, chunkSize)
 		if int64(cap(b)) < n {
 			b = make([]byte, n)
 		}
 		b = b[:n]
 		if _, err := r.f.ReadAt(b, r.end); err != nil {
-			if errors.Is(err, io.EOF) {
-				r.stop(r.end, mmapstore.ErrTruncated)
-				return nil
+			return r.unread(err)
+		}
+		if r.layout == unknown {
+			l, err := detect(&window{r.f, b, r.end}, limit, used, r.format)
+			if l == unknown {
+				return r.unread(err)
 			}
-			return fmt.Errorf("read %s: %w", r.f.Name(), err)
+			r.layout, r.loader.stride = l, int32(r.words(l))
 		}
-		more := r.end+n < limit
-		if r.layout == unknown && !r.findLayout(b, used, more) {
-			return nil
+		if !begun {
+			r.reserve(b, limit)
 		}
-		if !r.takeAll(b, more) {
+		if !r.takeAll(b, limit) {
 			return nil
 		}
 	}
 	return nil
 }
 
-// findLayout tells how the file is laid out by its first entries.
-func (r *Reader) findLayout(b []byte, used uint32, more bool) bool {
-	r.layout = detect(b, int64(used)-headerSize, more, r.format)
-	if r.layout == unknown {
-		r.stop(headerSize, fmt.Errorf("no entries: %w", mmapstore.ErrMalformed))
-		return false
+// unread notes why the file cannot be read on from where we are. What may be
+// otherwise the next time is returned.
+func (r *Reader) unread(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		r.stop(r.end, mmapstore.ErrTruncated)
+	case errors.Is(err, mmapstore.ErrMalformed), errors.Is(err, mmapstore.ErrLimit):
+		r.stop(r.end, err)
+	default:
+		return fmt.Errorf("read %s: %w", r.f.Name(), err)
 	}
-	r.loader.stride = int32(r.words())
-	return true
+	return nil
 }
 
 // words is how many words each entry has in the vector of cells.
-func (r *Reader) words() int {
-	if r.layout == v16 && r.format.Traits().Timed {
+func (r *Reader) words(l layout) int {
+	if l == v16 && r.format.Traits().Timed {
 		return 2
 	}
 	return 1
 }
 
-// takeAll takes up the entries that are whole in b, which begins at r.end. With
-// more, the last one may go on behind it. false means that no more can be read.
-func (r *Reader) takeAll(b []byte, more bool) bool {
-	words := r.words()
-	frame := r.format.Frame()
+// reserve makes room for the entries up to limit, if they are like the first one
+// in b. Growing step by step would cost several times as much.
+func (r *Reader) reserve(b []byte, limit int64) {
+	e, err := r.layout.cut(b, limit-r.end, r.format.Frame())
+	if err != nil {
+		return
+	}
+	// A file may claim more than it takes on disk.
+	n := min(limit-r.end, r.cells.Held()) / int64(e.size)
+	n = max(min(n, int64(mmapstore.MaxSeries-len(r.index.items))), 1)
+	r.cells.Reserve(int(n))
+	r.index.reserve(int(n), parted(r.format.Traits().Type) || r.format.Traits().Sparse)
+}
+
+// takeAll takes up the entries that are whole in b, which begins at r.end. The
+// last one may go on behind it. false means that no more can be read.
+func (r *Reader) takeAll(b []byte, limit int64) bool {
+	words, frame := r.words(r.layout), r.format.Frame()
+	defer func() { r.lastEntry.b = bytes.Clone(r.lastEntry.b) }() // b goes
 	var k Key
 	for len(b) > 0 {
-		e, err := r.layout.cut(b, frame)
-		if errors.Is(err, errShort) {
-			if more {
-				return true
+		e, err := r.layout.cut(b, limit-r.end, frame)
+		switch {
+		case err == nil:
+			if err = r.take(e, words, &k); err != nil {
+				r.stop(r.end, err)
+				return false
 			}
-			err = fmt.Errorf("an entry ends behind the last: %w", mmapstore.ErrMalformed)
-		}
-		if err == nil {
-			err = r.take(e, words, &k)
-		}
-		if err != nil {
+			r.remember(b[:lengthSize+len(e.key)])
+			r.parsed += int64(e.size)
+		case errors.Is(err, errShort):
+			return true
+		case e.size > 0: // too long, but we know where the next one begins
+			r.damages.add(r.end, err)
+		default:
 			r.stop(r.end, err)
 			return false
 		}
-		b = b[e.size:]
 		r.end += int64(e.size)
-		r.parsed += int64(e.size)
+		b = b[min(e.size, len(b)):]
 	}
 	return true
 }
@@ -191,10 +211,12 @@ func (r *Reader) take(e entry, words int, k *Key) error {
 		if word, err = r.cells.Add(uint64(off), uint64(off)+uint64(e.value), words); err != nil {
 			return err
 		}
-		err = r.index.add(off, word, k)
+		if err = r.index.add(off, word, k); err != nil {
+			r.cells.DropLast() // or each Load would read it
+		}
 	}
-	if err != nil && len(r.damages) < maxDamages {
-		r.damages = append(r.damages, damage{r.end, err})
+	if err != nil {
+		r.damages.add(r.end, err)
 	}
 	return nil
 }

@@ -83,8 +83,6 @@ func (x *index) checkPart(it *item, t mmapstore.Type) error {
 		markName = x.marks[it.mark].name
 	}
 	switch {
-	case it.part == Ignored:
-		return nil
 	case t == mmapstore.Histogram && it.part == Count && markName == "":
 		return nil // it is derived
 	case t == mmapstore.Histogram && it.part == Sum && markName != quantileLabel:
