@@ -39,8 +39,16 @@ func (v *View) lockForeign(ctx context.Context, dir string) {
 	}
 }
 
-// rewritten reports whether another program's archive was changed since it was
-// opened: it is not appended to, but replaced, sometimes in the same inode.
+// rewritten reports whether the inode holds something else than when it was opened.
+// Another program's archive is not appended to, but replaced, sometimes in place;
+// and what somebody has emptied, a process of the same pid may have taken up.
 func (f *tracked) rewritten(now os.FileInfo) bool {
-	return f.stock != nil && f.stock.Foreign() && (now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime()))
+	switch {
+	case f.stock == nil:
+		return false
+	case f.stock.Foreign():
+		return now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime())
+	default:
+		return f.stock.Reused()
+	}
 }
