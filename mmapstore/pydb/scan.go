@@ -70,19 +70,26 @@ func (s *scanner) str() []byte {
 	if s.failed {
 		return nil
 	}
-	begin := s.i
-	for ; s.i < len(s.b); s.i++ {
-		switch c := s.b[s.i]; {
+	// Most of a file's bytes pass here: what the loop needs is kept out of s.
+	b, begin := s.b, s.i
+	for i := begin; i < len(b); i++ {
+		c := b[i]
+		if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' {
+			continue
+		}
+		switch {
 		case c == '"':
-			s.i++
-			return s.b[begin : s.i-1]
-		case c == '\\' || c >= utf8.RuneSelf:
-			return s.decoded(begin)
+			s.i = i + 1
+			return b[begin:i]
 		case c < ' ':
+			s.i = i
 			s.fail()
 			return nil
 		}
+		s.i = i
+		return s.decoded(begin)
 	}
+	s.i = len(b)
 	s.fail()
 	return nil
 }
