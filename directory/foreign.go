@@ -43,12 +43,9 @@ func (v *View) lockForeign(ctx context.Context, dir string) {
 // Another program's archive is not appended to, but replaced, sometimes in place;
 // and what somebody has emptied, a process of the same pid may have taken up.
 func (f *tracked) rewritten(now os.FileInfo) bool {
-	switch {
-	case f.stock == nil:
+	if f.stock == nil {
 		return false
-	case f.stock.Foreign():
-		return now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime())
-	default:
-		return f.stock.Reused()
 	}
+	replaced := f.stock.Foreign() && (now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime()))
+	return replaced || f.stock.Reused()
 }
