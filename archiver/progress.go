@@ -8,6 +8,7 @@ import "time"
 type progress struct {
 	o           Options
 	done, total int
+	told        int // of done
 	began, last time.Time
 }
 
@@ -31,13 +32,13 @@ func (p *progress) add(n int) {
 }
 
 func (p *progress) end() {
-	if p.total >= long {
+	if p.total >= long && p.told < p.done {
 		p.tell()
 	}
 }
 
 func (p *progress) tell() {
-	p.last = time.Now()
+	p.last, p.told = time.Now(), p.done
 	if p.o.Progress != nil {
 		p.o.Progress(p.done, p.total)
 		return

@@ -105,21 +105,25 @@ func (a *Archiver) rested(archive *aggregate.Archive, asides []directory.Aside) 
 	return rested
 }
 
-// nextDue is when the last of the files that wait now has waited long enough,
-// zero if none waits.
-func (a *Archiver) nextDue() (at time.Time) {
+// nextDue is when all files that have their grace now, or all that rest, will have
+// waited long enough: whichever comes first, zero if none waits.
+func (a *Archiver) nextDue() time.Time {
+	var rested, graced time.Time
 	now := time.Now()
 	for _, since := range a.resting {
-		if due := since.Add(a.o.Interval); due.After(now) && due.After(at) {
-			at = due
+		if due := since.Add(a.o.Interval); due.After(now) && due.After(rested) {
+			rested = due
 		}
 	}
 	for _, f := range a.mourned {
-		if due := f.since.Add(a.grace()); due.After(at) {
-			at = due
+		if due := f.since.Add(a.grace()); due.After(graced) {
+			graced = due
 		}
 	}
-	return at
+	if rested.IsZero() || !graced.IsZero() && graced.Before(rested) {
+		return graced
+	}
+	return rested
 }
 
 // mourned is a file that was found dead under its own name.
