@@ -1,7 +1,6 @@
 package aggregate
 
 import (
-	"crypto/rand"
 	"fmt"
 	"sync"
 
@@ -117,11 +116,6 @@ func (s *archiveSource) Load(dst []uint64) error {
 	}
 	copy(dst, s.a.Words)
 	return nil
-}
-
-func newID() (id mmapstore.ID) {
-	_, _ = rand.Read(id[:]) // never fails: see its documentation
-	return id
 }
 
 // Freeze reads a source once and for all. What is folded is then what was read,

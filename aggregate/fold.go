@@ -87,7 +87,7 @@ func newFolder(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o F
 	m.folding = true
 	m.folds = map[mmapstore.ID]bool{old.ID: true}
 	next := NewArchive()
-	next.ID, next.Generation, next.Horizon = newID(), old.Generation+1, old.Horizon
+	next.ID, next.Generation, next.Horizon = mmapstore.NewID(), old.Generation+1, old.Horizon
 	next.Absorbed = slices.Clone(old.Absorbed)
 	f := &folder{o: o, now: o.Now().UnixNano(), old: old, next: next, m: m}
 	for _, src := range sources {

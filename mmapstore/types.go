@@ -1,6 +1,9 @@
 package mmapstore
 
-import "fmt"
+import (
+	"crypto/rand"
+	"fmt"
+)
 
 // Type is the type of a metric family.
 type Type uint8
@@ -102,6 +105,12 @@ func (m Mode) Timed() bool { return m == Latest || m == LiveLatest }
 // ID is the random 128-bit identity of a file, which inode numbers, pids and
 // names cannot give: they are all used again.
 type ID [16]byte
+
+// NewID makes up an id that no other file has.
+func NewID() (id ID) {
+	_, _ = rand.Read(id[:]) // never fails: see its documentation
+	return id
+}
 
 func (id ID) String() string { return fmt.Sprintf("%x", id[:]) }
 

@@ -3,7 +3,6 @@
 package mmapstore
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -77,11 +76,7 @@ type Slot struct {
 // Create makes the file of this process in dir. On a file system that is full
 // it fails before anything is mapped.
 func Create(dir string, o WriterOptions) (*Writer, error) {
-	h := Header{Process: currentProcess(), Created: time.Now()}
-	if _, err := rand.Read(h.ID[:]); err != nil {
-		return nil, fmt.Errorf("make a file id: %w", err)
-	}
-	return create(dir, h, o)
+	return create(dir, Header{ID: NewID(), Process: currentProcess(), Created: time.Now()}, o)
 }
 
 // create is Create for a process, an id and a time of the caller's choice.
