@@ -32,10 +32,11 @@ func (a *Archiver) makeRoom(ctx context.Context, e directory.Edition) (hope bool
 	}
 	paths, failed := a.d.StockPaths()
 	err = errors.Join(err, failed)
+	foreign := a.d.Foreign()
 	known := a.mourned
 	a.mourned = make(map[string]mourned)
 	for _, path := range paths {
-		if ctx.Err() != nil || len(a.resting)+len(a.mourned) >= roomBatch || a.d.Foreign() {
+		if ctx.Err() != nil || len(a.resting)+len(a.mourned) >= roomBatch || foreign {
 			break
 		}
 		if needed, failed := a.d.NeedsArchive(path); needed || failed != nil {

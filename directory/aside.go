@@ -3,11 +3,8 @@
 package directory
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,17 +25,12 @@ type Aside struct {
 // or, if there is no room for such a directory, in the directory itself, where
 // clients do not look at such names.
 func (d *Directory) NewAside(path string) Aside {
-	id := newID()
+	id := mmapstore.NewID()
 	name := asideName(id, filepath.Base(path))
 	if _, err := os.Stat(d.AsideDir()); err != nil {
 		return Aside{id, filepath.Join(d.path, "."+name)}
 	}
 	return Aside{id, filepath.Join(d.AsideDir(), name)}
-}
-
-func newID() (id mmapstore.ID) {
-	_, _ = rand.Read(id[:]) // never fails: see its documentation
-	return id
 }
 
 // Asides lists what was set aside.
@@ -87,13 +79,6 @@ func readNames(dir string) ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-// Foreign reports whether an archiver of another program is at work in the
-// directory.
-func (d *Directory) Foreign() bool {
-	info, err := os.Lstat(filepath.Join(d.path, foreignLock))
-	return err == nil && info.Mode().IsRegular()
-}
-
 // StockState is which file lies at path, and whether its writer lives. It reads no
 // values. What is no regular file, and what is no client's, is no business of
 // ours: it counts as alive, and a scan names it.
@@ -133,7 +118,7 @@ func (d *Directory) withStock(path string, do func(*stockFile) error) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // read only: nothing can be lost
-	if h, err := headOf(f.File()); err != nil || !h.sound {
+	if h, err := f.look(); err != nil || !h.Sound {
 		return err
 	}
 	return do(f)
@@ -145,9 +130,8 @@ func (d *Directory) withStock(path string, do func(*stockFile) error) error {
 func (d *Directory) NeedsArchive(path string) (needed bool, err error) {
 	needed = true
 	err = d.withStock(path, func(f *stockFile) error {
-		h, err := headOf(f.File())
-		if err != nil || !h.empty && !f.LiveOnly() {
-			return err
+		if !f.head.Empty && !f.LiveOnly() {
+			return nil
 		}
 		if err := f.Refresh(); err != nil {
 			return nil //nolint:nilerr // a damaged file needs somebody to look at it
@@ -156,34 +140,6 @@ func (d *Directory) NeedsArchive(path string) (needed bool, err error) {
 		return nil
 	})
 	return needed, err
-}
-
-// head is what the first bytes of a file say: how much of it is used, and the
-// length of the first key.
-type head struct {
-	sound bool // it may be a client's
-	empty bool // nothing was written yet
-}
-
-func headOf(f *os.File) (head, error) {
-	b := make([]byte, 12)
-	n, err := f.ReadAt(b, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return head{}, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return head{}, err
-	}
-	used := int64(binary.NativeEndian.Uint32(b))
-	switch {
-	case n == 0 || used == 0 || used == 8:
-		return head{sound: info.Size() == 0 || n >= 4, empty: true}, nil
-	case n < len(b) || used > info.Size():
-		return head{}, nil
-	}
-	key := int64(binary.NativeEndian.Uint32(b[8:]))
-	return head{sound: key > 0 && key < used}, nil
 }
 
 // OpenAsides opens files that were set aside, probes them, reads them, and gives

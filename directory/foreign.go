@@ -22,18 +22,24 @@ const foreignLock = "lockfile"
 // foreignWait bounds how long a scan waits for the other archiver.
 const foreignWait = 2 * time.Second
 
+// Foreign reports whether an archiver of another program is at work in the
+// directory.
+func (d *Directory) Foreign() bool {
+	info, err := os.Lstat(filepath.Join(d.path, foreignLock))
+	return err == nil && info.Mode().IsRegular()
+}
+
 // lockForeign keeps another program's archiver out while the view is in use, as
 // one of its own collectors would. If it takes too long, the scan goes on: what
 // it shows may be off for once, but it shows something.
-func (v *View) lockForeign(ctx context.Context, dir string) {
-	path := filepath.Join(dir, foreignLock)
-	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() {
+func (d *Directory) lockForeign(ctx context.Context, v *View) {
+	if v.Foreign = d.Foreign(); !v.Foreign {
 		return
 	}
-	v.Foreign = true
+	path := filepath.Join(d.path, foreignLock)
 	ctx, cancel := context.WithTimeout(ctx, foreignWait)
 	defer cancel()
+	var err error
 	if v.foreign, err = lockPath(ctx, path, true, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		v.Problems = append(v.Problems, Problem{path, err})
 	}

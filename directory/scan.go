@@ -76,7 +76,7 @@ func (d *Directory) scanOnce(ctx context.Context, nativeOnly bool) (v *View, set
 		}
 	}()
 	if !nativeOnly {
-		v.lockForeign(ctx, d.path)
+		d.lockForeign(ctx, v)
 	}
 	if v.onDisk, err = d.readArchive(v); err != nil {
 		return v, false, err

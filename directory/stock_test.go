@@ -296,6 +296,36 @@ func TestGenerationsBeginAgain(t *testing.T) {
 	wantTotal(t, d, 5) // the rest went with the archive; an exporter's guard holds it
 }
 
+// writeGitLab fills a file as GitLab's client does, with one series g.
+func writeGitLab(t testing.TB, f *os.File) {
+	t.Helper()
+	key := `["g","g",[],[]]`
+	entry := binary.NativeEndian.AppendUint32(nil, uint32(len(key)))
+	entry = append(entry, key...)
+	entry = append(entry, strings.Repeat(" ", 8-(len(key)+4)%8)...)
+	entry = append(entry, make([]byte, 8)...)
+	_, err := f.Write(append(binary.NativeEndian.AppendUint64(nil, uint64(8+len(entry))), entry...))
+	must(t, err)
+}
+
+// Property: the pid in the name of a file of GitLab's client is known before its
+// first probe, to a scan as to an archiver: that it exists means alive.
+func TestPIDOfGitLabsFiles(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, fmt.Sprintf("counter_process_id_%d-0.db", os.Getppid()))
+	f, err := os.Create(path)
+	must(t, err)
+	writeGitLab(t, f)
+	must(t, f.Close())
+	d := follow(t, dir, directory.Options{})
+	if _, state, err := d.StockState(path); state != mmapstore.Alive || err != nil {
+		t.Errorf("to an archiver: %v, %v", state, err)
+	}
+	if got := scan(t, d).Files[0].Verdict(); got != (mmapstore.Verdict{State: mmapstore.Alive, Method: mmapstore.MethodPID}) {
+		t.Errorf("to a scan: %v", got)
+	}
+}
+
 // Property: the identity of a file is not made up before its client has written a
 // key: GitLab's means another part of the name than the others'.
 func TestIdentityOfAnEmptyFile(t *testing.T) {
@@ -306,13 +336,7 @@ func TestIdentityOfAnEmptyFile(t *testing.T) {
 	must(t, err)
 	defer f.Close()
 	scan(t, d)
-	key := `["g","g",[],[]]`
-	entry := binary.NativeEndian.AppendUint32(nil, uint32(len(key)))
-	entry = append(entry, key...)
-	entry = append(entry, strings.Repeat(" ", 8-(len(key)+4)%8)...)
-	entry = append(entry, make([]byte, 8)...)
-	_, err = f.Write(append(binary.NativeEndian.AppendUint64(nil, uint64(8+len(entry))), entry...))
-	must(t, err)
+	writeGitLab(t, f)
 	if got := pids(t, scan(t, d), "g"); !slices.Equal(got, []string{"worker_id_3"}) {
 		t.Errorf("pid %q", got)
 	}

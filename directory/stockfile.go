@@ -28,6 +28,7 @@ type stockFile struct {
 	number mmapstore.ID
 	whose  mmapstore.ID // the process, as far as names tell
 	path   string       // under which it was found last
+	head   stock.Head   // as of the last look
 	// sameNamespace: pids in names are of our pid namespace.
 	sameNamespace bool
 }
@@ -56,7 +57,7 @@ func (d *Directory) openStock(path string) (*stockFile, error) {
 	}
 	f.Reader, f.in, f.made = r, inodeOf(info), birthTime(r.File(), info)
 	if !f.aside {
-		f.number = newID()
+		f.number = mmapstore.NewID()
 	}
 	return f, nil
 }
@@ -68,18 +69,26 @@ func (f *stockFile) inode() aggregate.Inode { return f.in }
 func (f *stockFile) refresh() error         { return f.Refresh() }
 func (f *stockFile) dropped() uint64        { return 0 }
 
+// look reads the head of the file, unless it was known to have entries already.
+func (f *stockFile) look() (stock.Head, error) {
+	if f.head.Sound && !f.head.Empty {
+		return f.head, nil
+	}
+	var err error
+	f.head, err = f.Look()
+	return f.head, err
+}
+
 // probe asks the lease, and the pid in the name. Nobody opens a file that was set
 // aside by its pid, so there the pid is evidence only where no lease can be had.
-// The keys of a file may tell which part of its name is the pid.
+// The first key of a file tells which part of its name is the pid.
 func (f *stockFile) probe() mmapstore.Verdict {
 	if f.aside {
 		if v := mmapstore.Probe(mmapstore.Suspect{File: f.File()}); v.State != mmapstore.CannotTell {
 			return v
 		}
 	}
-	if f.ParsedBytes() == 0 && strings.Contains(f.base, "-") {
-		_ = f.Refresh() // what is wrong, the next one says as well
-	}
+	_, _ = f.look() // what is wrong, a Refresh says
 	return f.Probe(f.sameNamespace)
 }
 
