@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/promfold/promfold/internal/need"
 )
 
 // stage is where the parts of all tests lie, readable for every user: the
@@ -59,22 +61,15 @@ func venvPython() string { return venv("bin/python") }
 
 const systemPython = "/usr/bin/python3"
 
-// need skips a test whose parts are not there. CI installs them all, so there
-// their absence is a failure.
-func need(t *testing.T, there bool, what string) {
+// needThat skips the test where its parts are not there.
+func needThat(t *testing.T, there bool, what string) {
 	t.Helper()
-	switch {
-	case there:
-	case os.Getenv("CI") == "true":
-		t.Fatalf("CI must have this: %s", what)
-	default:
-		t.Skipf("missing: %s (.ci/install-interop installs it)", what)
-	}
+	need.That(t, there, what, ".ci/install-interop installs it")
 }
 
 func needRoot(t *testing.T) {
 	t.Helper()
-	need(t, os.Geteuid() == 0, "root, for namespaces and users")
+	needThat(t, os.Geteuid() == 0, "root, for namespaces and users")
 }
 
 // needPython needs an interpreter that has the modules.
@@ -82,12 +77,12 @@ func needPython(t *testing.T, python string, modules ...string) {
 	t.Helper()
 	for _, module := range modules {
 		err := exec.Command(python, "-c", "import "+module).Run()
-		need(t, err == nil, fmt.Sprintf("%s for %s", module, python))
+		needThat(t, err == nil, fmt.Sprintf("%s for %s", module, python))
 	}
 }
 
 func needProgram(t *testing.T, program string) {
 	t.Helper()
 	_, err := exec.LookPath(program)
-	need(t, err == nil, program)
+	needThat(t, err == nil, program)
 }

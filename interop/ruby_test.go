@@ -17,7 +17,7 @@ const systemRuby = "/usr/bin/ruby"
 func needRuby(t *testing.T, feature string) {
 	t.Helper()
 	err := exec.Command(systemRuby, "-e", "require '"+feature+"'").Run()
-	need(t, err == nil, feature+" for "+systemRuby)
+	needThat(t, err == nil, feature+" for "+systemRuby)
 }
 
 var (

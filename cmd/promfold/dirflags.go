@@ -60,7 +60,7 @@ func (f *dirFlags) complete() error {
 	if f.archiveDir != "" && (len(f.patterns) > 1 || isGlob(f.patterns[0])) {
 		return usageError{errors.New("--archive.dir is for a single directory: archives cannot share it")}
 	}
-	if f.archiveDir != "" && sameDir(f.archiveDir, f.patterns[0]) {
+	if d := f.archiveDir; d != "" && (filepath.Clean(d) == filepath.Clean(f.patterns[0]) || sameFile(d, f.patterns[0])) {
 		return usageError{errors.New("--archive.dir is the multiprocess directory itself: leave it out, or name another")}
 	}
 	if f.interval <= 0 {
@@ -72,10 +72,14 @@ func (f *dirFlags) complete() error {
 	return nil
 }
 
-func sameDir(a, b string) bool {
-	x, errX := os.Stat(a)
-	y, errY := os.Stat(b)
-	return filepath.Clean(a) == filepath.Clean(b) || errX == nil && errY == nil && os.SameFile(x, y)
+// sameFile reports whether two paths lead to one file that exists.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // options are the choices for each directory.

@@ -19,20 +19,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/promfold/promfold/internal/need"
 )
 
-// need finds a program of Debian's prometheus package. CI installs it, so there
-// its absence is a failure.
-func need(t *testing.T, program string) string {
+// fromPrometheus finds a program of Debian's package.
+func fromPrometheus(t *testing.T, program string) string {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed, and CI must have it: %v", program, err)
-		}
-		t.Skipf("%s is not installed (Debian: apt-get install prometheus): %v", program, err)
-	}
-	return path
+	return need.Program(t, program, "Debian: apt-get install prometheus")
 }
 
 // demoRun is `promfold demo`, running.
@@ -104,7 +98,7 @@ type promServer struct{ base string }
 
 func startPrometheus(t *testing.T, target string) *promServer {
 	t.Helper()
-	program := need(t, "prometheus")
+	program := fromPrometheus(t, "prometheus")
 	dir := t.TempDir()
 	u, err := url.Parse(target)
 	if err != nil {
@@ -210,7 +204,7 @@ func (p *promServer) await(t *testing.T, expr string) {
 // parser, the demo is up at every scrape and no cumulative series ever goes
 // down, while workers are killed all the time.
 func TestE2EPrometheusSeesNoReset(t *testing.T) {
-	need(t, "prometheus")
+	fromPrometheus(t, "prometheus")
 	demo := startDemo(t)
 	p := startPrometheus(t, demo.url)
 	p.await(t, "count_over_time(up[5m]) >= 20")
@@ -240,7 +234,7 @@ func TestE2EPrometheusSeesNoReset(t *testing.T) {
 // Property: promtool finds nothing to say about what the demo exposes, and what
 // Prometheus asks for is answered in OpenMetrics.
 func TestE2EPromtoolFindsNothing(t *testing.T) {
-	promtool := need(t, "promtool")
+	promtool := fromPrometheus(t, "promtool")
 	demo := startDemo(t)
 	body, _ := get(t, demo.url, "text/plain")
 	check := exec.Command(promtool, "check", "metrics")

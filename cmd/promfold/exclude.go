@@ -48,12 +48,7 @@ func meant(pattern, dir string) bool {
 	if matched, _ := filepath.Match(absolute(escapeGlob(cwd), pattern), absolute(cwd, dir)); matched {
 		return true
 	}
-	want, err := os.Stat(pattern)
-	if err != nil {
-		return false
-	}
-	is, err := os.Stat(dir)
-	return err == nil && os.SameFile(want, is)
+	return sameFile(pattern, dir)
 }
 
 func absolute(cwd, path string) string {

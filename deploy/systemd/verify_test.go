@@ -16,19 +16,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/promfold/promfold/internal/need"
 )
 
-// need finds a program of systemd. CI installs it, so there its absence is a failure.
-func need(t *testing.T, program string) string {
+// fromSystemd finds a program of Debian's package.
+func fromSystemd(t *testing.T, program string) string {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed, and CI must have it: %v", program, err)
-		}
-		t.Skipf("%s is not installed (Debian: apt-get install systemd): %v", program, err)
-	}
-	return path
+	return need.Program(t, program, "Debian: apt-get install systemd")
 }
 
 // verify asks systemd about the units as they would lie on a machine with promfold
@@ -36,7 +31,7 @@ func need(t *testing.T, program string) string {
 // say about other units of this machine, too).
 func verify(t *testing.T, change func(name, unit string) string) string {
 	t.Helper()
-	analyze := need(t, "systemd-analyze")
+	analyze := fromSystemd(t, "systemd-analyze")
 	root := t.TempDir()
 	units := filepath.Join(root, "etc/systemd/system")
 	err := errors.Join(
@@ -108,7 +103,7 @@ func TestVerifyFindsTypingErrors(t *testing.T) {
 // systemd's own measure of what a service may do, from 0 to 10 (here times 10):
 // what is left is the network, which it serves.
 func TestExposure(t *testing.T) {
-	out, err := exec.Command(need(t, "systemd-analyze"), "security", "--offline=yes", "--threshold=15", "promfold.service").CombinedOutput()
+	out, err := exec.Command(fromSystemd(t, "systemd-analyze"), "security", "--offline=yes", "--threshold=15", "promfold.service").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -116,7 +111,7 @@ func TestExposure(t *testing.T) {
 
 // With --web.systemd-socket promfold serves on the port that systemd holds.
 func TestSocketActivation(t *testing.T) {
-	activate := need(t, "systemd-socket-activate")
+	activate := fromSystemd(t, "systemd-socket-activate")
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "promfold")
 	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/promfold").CombinedOutput(); err != nil {
