@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/promfold/promfold/internal/rig"
 )
 
 var (
@@ -24,35 +26,35 @@ var (
 func TestCelery(t *testing.T) {
 	needPython(t, venvPython(), "celery", "prometheus_client")
 	const invoices, kills, perProcess = 600, 10, 20
-	dir := newDirectory(t, user{}, 0o755)
-	sidecar := startSidecar(t, seat{}, dir, "--archive.interval=200ms")
-	env := []string{"PROMETHEUS_MULTIPROC_DIR=" + dir, "SHOP_DATA=" + newDirectory(t, user{}, 0o755)}
-	server := start(t, "celery", command{dir: example("celery"), env: env, args: []string{venvPython(), "-B", "-m", "celery",
+	dir := rig.NewDirectory(t, rig.User{}, 0o755)
+	sidecar := rig.StartSidecar(t, promfold(), rig.Seat{}, dir, "--archive.interval=200ms")
+	env := []string{"PROMETHEUS_MULTIPROC_DIR=" + dir, "SHOP_DATA=" + rig.NewDirectory(t, rig.User{}, 0o755)}
+	server := rig.Start(t, "celery", rig.Command{Dir: example("celery"), Env: env, Args: []string{venvPython(), "-B", "-m", "celery",
 		"-A", "tasks", "worker", "--loglevel=info"}})
-	server.says(t, celeryReady, 1, 60*time.Second)
+	server.Says(t, celeryReady, 1, 60*time.Second)
 	watch := startWatch(t, dir, sidecar, tally{})
-	sender := start(t, "send.py", command{dir: example("celery"), env: env[1:],
-		args: []string{venvPython(), "-B", "send.py", strconv.Itoa(invoices)}})
+	sender := rig.Start(t, "send.py", rig.Command{Dir: example("celery"), Env: env[1:],
+		Args: []string{venvPython(), "-B", "send.py", strconv.Itoa(invoices)}})
 	for k := 1; k <= kills; k++ {
-		await(t, 60*time.Second, func() error {
-			if done := sidecar.scraped(t).sum("shop_tasks_total"); done < float64(invoices*k/(kills+1)) {
+		rig.Await(t, 60*time.Second, func() error {
+			if done := sidecar.Scraped(t).Sum("shop_tasks_total"); done < float64(invoices*k/(kills+1)) {
 				return fmt.Errorf("%v tasks done", done)
 			}
 			return nil
 		})
-		sidecar.restart(t)
+		sidecar.Restart(t)
 	}
-	if err := sender.ended(t, 2*time.Minute); err != nil {
-		t.Fatalf("send.py: %v\n%s", err, sender.out.tail(20))
+	if err := sender.Ended(t, 2*time.Minute); err != nil {
+		t.Fatalf("send.py: %v\n%s", err, sender.Out.Tail(20))
 	}
-	server.signal(t, syscall.SIGTERM)
-	_ = server.ended(t, 30*time.Second)
+	server.Signal(t, syscall.SIGTERM)
+	_ = server.Ended(t, 30*time.Second)
 	got := awaitFolded(t, dir, sidecar)
 	watch.stop(t)
 	watch.fewFiles(t)
 
 	told := func(re *regexp.Regexp) float64 {
-		n, _ := strconv.ParseFloat(sender.says(t, re, 1, time.Second)[1], 64)
+		n, _ := strconv.ParseFloat(sender.Says(t, re, 1, time.Second)[1], 64)
 		return n
 	}
 	sent, reminded, processes := told(sentInvoice), told(sentRemind), told(sentBy)
@@ -68,31 +70,31 @@ func TestCelery(t *testing.T) {
 		`shop_invoice_amount_euros_bucket{le="20"}`:             sent / 2,
 		`shop_invoice_amount_euros_bucket{le="` + "+Inf" + `"}`: sent,
 	} {
-		if got[key].value != want {
-			t.Errorf("%s is %v, not %v", key, got[key].value, want)
+		if got[key].Value != want {
+			t.Errorf("%s is %v, not %v", key, got[key].Value, want)
 		}
 	}
 	used := 0
-	for _, n := range got.by("shop_process_tasks", "pid") {
+	for _, n := range got.By("shop_process_tasks", "pid") {
 		if n > 0 {
 			used++
 		}
 	}
-	if used != int(processes) || got.sum("shop_process_tasks") != sent+reminded {
-		t.Errorf("shop_process_tasks has %d processes and %v tasks", used, got.sum("shop_process_tasks"))
+	if used != int(processes) || got.Sum("shop_process_tasks") != sent+reminded {
+		t.Errorf("shop_process_tasks has %d processes and %v tasks", used, got.Sum("shop_process_tasks"))
 	}
-	if left := got.by("shop_processes_used", "pid"); len(left) > 0 {
+	if left := got.By("shop_processes_used", "pid"); len(left) > 0 {
 		t.Errorf("shop_processes_used of dead processes is still there: %v", left)
 	}
 }
 
 // awaitFolded waits until all that dead processes left is archived, and scrapes.
-func awaitFolded(t *testing.T, dir string, s *sidecar) (got samples) {
+func awaitFolded(t *testing.T, dir string, s *rig.Sidecar) (got rig.Samples) {
 	t.Helper()
-	await(t, 30*time.Second, func() error {
+	rig.Await(t, 30*time.Second, func() error {
 		listed, aside := stockFiles(dir)
-		got = s.scraped(t)
-		if live := got.sum("promfold_processes"); listed+aside > 0 || live > 0 {
+		got = s.Scraped(t)
+		if live := got.Sum("promfold_processes"); listed+aside > 0 || live > 0 {
 			return fmt.Errorf("%d files are left in the directory, %d set aside, of %v processes", listed, aside, live)
 		}
 		return nil

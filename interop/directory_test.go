@@ -6,31 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"testing"
 )
-
-// newDirectory makes a multiprocess directory on a tmpfs, as in production.
-func newDirectory(t *testing.T, owner user, mode os.FileMode) string {
-	t.Helper()
-	base := "/dev/shm"
-	if _, err := os.Stat(base); err != nil {
-		base = ""
-	}
-	dir, err := os.MkdirTemp(base, "promfold-interop-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, mode); err != nil {
-		t.Fatal(err)
-	}
-	if owner.uid != 0 {
-		if err := os.Chown(dir, int(owner.uid), int(owner.gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
 
 // stockFiles is how many files of stock clients there are: in the directory, and
 // set aside beside the archive.

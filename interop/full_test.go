@@ -11,26 +11,9 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/promfold/promfold/internal/rig"
 	"github.com/promfold/promfold/internal/stocktest"
 )
-
-// tmpfs mounts one with the options, until the test ends.
-func tmpfs(t *testing.T, options string) (dir string) {
-	t.Helper()
-	needRoot(t)
-	dir = t.TempDir()
-	if err := unix.Mount("promfold-test", dir, "tmpfs", 0, options); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
 
 // fill lets processes be born, count and die until the file system is full. The
 // first ones have a gauge of the living, too. It returns what was counted.
@@ -84,7 +67,7 @@ func TestFullDirectory(t *testing.T) {
 		{"pages, no way out", "size=256k", 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dir := tmpfs(t, c.options)
+			dir := rig.Tmpfs(t, c.options)
 			want := fill(t, dir, c.gauges)
 			var flags []string
 			if c.elsewhere {
@@ -96,11 +79,11 @@ func TestFullDirectory(t *testing.T) {
 			if wayOut != (err == nil) || !wayOut && !strings.Contains(string(out), "--archive.dir") {
 				t.Errorf("%v: %s", err, out)
 			}
-			s := startSidecar(t, seat{}, dir, append(flags, "--no-archive")...)
-			if got := s.scraped(t).sum("c_total"); got != want {
+			s := rig.StartSidecar(t, promfold(), rig.Seat{}, dir, append(flags, "--no-archive")...)
+			if got := s.Scraped(t).Sum("c_total"); got != want {
 				t.Errorf("%v counted, %v exposed", want, got)
 			}
-			s.stop(t)
+			s.Stop(t)
 			if left, _ := stockFiles(dir); wayOut && left > 0 {
 				t.Errorf("%d files left", left)
 			}

@@ -15,25 +15,27 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/promfold/promfold/internal/rig"
 )
 
 // shop is the gunicorn example under load beside a sidecar.
 type shop struct {
 	python  string
 	options []string // of gunicorn
-	user    user
+	user    rig.User
 	mode    os.FileMode // of the directory
 	old     bool        // client_python before 0.18: no gauge of mode mostrecent
 
-	seat      seat
+	seat      rig.Seat
 	flags     []string // of promfold
 	lifetimes int      // of workers, until the load ends
 	kills     int      // of the sidecar, meanwhile
 	violent   bool     // a worker is killed whenever the sidecar is
 
 	dir     string
-	sidecar *sidecar
-	server  *process
+	sidecar *rig.Sidecar
+	server  *rig.Process
 	base    string // URL of the server
 	ledger  *ledger
 	watch   *watch
@@ -58,12 +60,12 @@ const workers = 4
 func (s *shop) open(t *testing.T) {
 	t.Helper()
 	needPython(t, s.python, "gunicorn", "prometheus_client")
-	s.dir = newDirectory(t, s.user, s.mode)
-	s.sidecar = startSidecar(t, s.seat, s.dir, s.flags...)
+	s.dir = rig.NewDirectory(t, s.user, s.mode)
+	s.sidecar = rig.StartSidecar(t, promfold(), s.seat, s.dir, s.flags...)
 	args := append([]string{s.python, "-B", "-m", "gunicorn", "--bind=127.0.0.1:0"}, s.options...)
-	s.server = start(t, "gunicorn", command{args: append(args, "app:app"), dir: example("gunicorn"), user: s.user,
-		env: []string{"PROMETHEUS_MULTIPROC_DIR=" + s.dir}})
-	s.base = s.server.says(t, serving, 1, 20*time.Second)[1]
+	s.server = rig.Start(t, "gunicorn", rig.Command{Args: append(args, "app:app"), Dir: example("gunicorn"), User: s.user,
+		Env: []string{"PROMETHEUS_MULTIPROC_DIR=" + s.dir}})
+	s.base = s.server.Says(t, serving, 1, 20*time.Second)[1]
 	s.ledger = newLedger()
 	s.watch = startWatch(t, s.dir, s.sidecar, s.ledger.tally("shop_orders_total"))
 }
@@ -77,16 +79,16 @@ func (s *shop) run(t *testing.T) {
 	}
 	load := startLoad(t, s.ledger, s.base, 4)
 	for k := 1; k <= s.kills; k++ {
-		s.server.says(t, booted, workers+s.lifetimes*k/(s.kills+1), time.Minute)
-		for pid := range s.server.children() {
+		s.server.Says(t, booted, workers+s.lifetimes*k/(s.kills+1), time.Minute)
+		for pid := range s.server.Children() {
 			if number, err := strconv.Atoi(pid); err == nil && s.violent {
 				_ = syscall.Kill(number, syscall.SIGKILL)
 				break
 			}
 		}
-		s.sidecar.restart(t)
+		s.sidecar.Restart(t)
 	}
-	s.server.says(t, booted, workers+s.lifetimes, 5*time.Minute)
+	s.server.Says(t, booted, workers+s.lifetimes, 5*time.Minute)
 	load.stop()
 }
 
@@ -94,22 +96,22 @@ func (s *shop) run(t *testing.T) {
 // in the live modes.
 func (s *shop) settled(t *testing.T) {
 	t.Helper()
-	await(t, 20*time.Second, func() error {
+	rig.Await(t, 20*time.Second, func() error {
 		want := make(map[string]bool)
 		taken := s.ledger.workers()
-		for pid := range s.server.children() {
+		for pid := range s.server.Children() {
 			if taken[pid] > 0 {
 				want[pid] = true
 			}
 		}
-		got := s.sidecar.scraped(t)
-		have := got.by("shop_worker_start_time_seconds", "pid")
+		got := s.sidecar.Scraped(t)
+		have := got.By("shop_worker_start_time_seconds", "pid")
 		for pid, started := range have {
 			if started == 0 { // has not taken an order
 				delete(have, pid)
 			}
 		}
-		if sum := got.sum("shop_workers"); int(sum) != len(want) || !slices.Equal(keys(want), keys(have)) {
+		if sum := got.Sum("shop_workers"); int(sum) != len(want) || !slices.Equal(keys(want), keys(have)) {
 			return fmt.Errorf("living workers that have taken orders: %v; exposed are %v, sum %v", keys(want), keys(have), sum)
 		}
 		return nil
@@ -117,12 +119,12 @@ func (s *shop) settled(t *testing.T) {
 }
 
 // close stops the server, and waits until the sidecar has folded all that it left.
-func (s *shop) close(t *testing.T) samples {
+func (s *shop) close(t *testing.T) rig.Samples {
 	t.Helper()
 	s.terminate(t)
 	got := awaitFolded(t, s.dir, s.sidecar)
 	for _, gauge := range []string{"shop_workers", "shop_worker_start_time_seconds"} {
-		if left := got.by(gauge, "pid"); len(left) > 0 {
+		if left := got.By(gauge, "pid"); len(left) > 0 {
 			t.Errorf("%s of dead workers is still there: %v", gauge, left)
 		}
 	}
@@ -131,37 +133,37 @@ func (s *shop) close(t *testing.T) samples {
 
 func (s *shop) terminate(t *testing.T) {
 	t.Helper()
-	s.server.signal(t, syscall.SIGTERM)
-	if err := s.server.ended(t, 40*time.Second); err != nil {
+	s.server.Signal(t, syscall.SIGTERM)
+	if err := s.server.Ended(t, 40*time.Second); err != nil {
 		t.Errorf("gunicorn: %v", err)
 	}
 	for _, bad := range []string{"Traceback", "exited with code"} {
-		if strings.Contains(s.server.out.String(), bad) {
-			t.Errorf("gunicorn or its application failed:\n%s", s.server.out.tail(60))
+		if strings.Contains(s.server.Out.String(), bad) {
+			t.Errorf("gunicorn or its application failed:\n%s", s.server.Out.Tail(60))
 		}
 	}
 }
 
 // check compares every total and gauge with the ledger.
-func (s *shop) check(t *testing.T, got samples) {
+func (s *shop) check(t *testing.T, got rig.Samples) {
 	t.Helper()
 	s.watch.stop(t)
 	s.ledger.check(t, got, true)
 	s.ledger.checkWorkers(t, got, "shop_worker_orders")
-	if got := got.sum("shop_largest_order_amount_euros"); got != s.ledger.largest {
+	if got := got.Sum("shop_largest_order_amount_euros"); got != s.ledger.largest {
 		t.Errorf("the largest order is %v; the ledger says %v", got, s.ledger.largest)
 	}
 	if s.ledger.uncertain > 0 && !s.violent {
 		t.Errorf("%d connections broke, though gunicorn finishes what it has accepted", s.ledger.uncertain)
 	}
-	t.Logf("%d worker lifetimes, %d kills of the sidecar", len(booted.FindAllString(s.server.out.String(), -1)), s.sidecar.kills.Load()/2)
+	t.Logf("%d worker lifetimes, %d kills of the sidecar", len(booted.FindAllString(s.server.Out.String(), -1)), s.sidecar.Kills.Load()/2)
 }
 
 // lastOrder is one after all others, so that it is known which is the last.
 func (s *shop) lastOrder(t *testing.T) {
 	t.Helper()
 	s.ledger.place(s.base, order{"pen", 33, 1})
-	if got := s.sidecar.scraped(t).sum("shop_last_order_amount_euros"); got != 33 && !s.old {
+	if got := s.sidecar.Scraped(t).Sum("shop_last_order_amount_euros"); got != 33 && !s.old {
 		t.Errorf("the last order is %v, not 33", got)
 	}
 }
@@ -173,12 +175,12 @@ func (s *shop) whole(t *testing.T) {
 	s.lastOrder(t)
 	s.settled(t)
 	got := s.close(t)
-	if last := got.sum("shop_last_order_amount_euros"); last != 33 && !s.old {
+	if last := got.Sum("shop_last_order_amount_euros"); last != 33 && !s.old {
 		t.Errorf("after its worker's death the last order is %v, not 33", last)
 	}
 	s.check(t, got)
 	s.watch.fewFiles(t)
-	s.sidecar.stop(t)
+	s.sidecar.Stop(t)
 }
 
 // full makes every test of gunicorn as long as the first one: too long for each
@@ -199,21 +201,21 @@ func TestGunicorn(t *testing.T) {
 // Property: the same where the sidecar cannot see the application's processes,
 // as two containers of a pod.
 func TestGunicornOtherPIDNamespace(t *testing.T) {
-	needRoot(t)
+	rig.NeedRoot(t)
 	s := stock()
-	s.seat.otherPID = true
+	s.seat.OtherPID = true
 	s.whole(t)
 }
 
-var shopkeeper = user{uid: 21001, gid: 21001}
+var shopkeeper = rig.User{UID: 21001, GID: 21001}
 
 // Property: the same for a user without any privilege.
 func TestGunicornSameUser(t *testing.T) {
-	needRoot(t)
+	rig.NeedRoot(t)
 	for name, other := range map[string]bool{"same pid namespace": false, "other pid namespace": true} {
 		t.Run(name, func(t *testing.T) {
 			s := stock()
-			s.user, s.seat, s.lifetimes = shopkeeper, seat{shopkeeper, other}, 40
+			s.user, s.seat, s.lifetimes = shopkeeper, rig.Seat{User: shopkeeper, OtherPID: other}, 40
 			s.whole(t)
 		})
 	}
@@ -223,31 +225,31 @@ func TestGunicornSameUser(t *testing.T) {
 // says so, and exposes the right totals all the same. Whether it may write to the
 // directory makes no difference.
 func TestGunicornOtherUser(t *testing.T) {
-	needRoot(t)
+	rig.NeedRoot(t)
 	for name, mode := range map[string]os.FileMode{"may read": 0o750, "may write": 0o770} {
 		t.Run(name, func(t *testing.T) {
 			s := stock()
 			s.user, s.mode, s.lifetimes, s.kills = shopkeeper, mode, 20, 3
-			s.seat = seat{user: user{uid: 21002, gid: 21002, groups: []uint32{shopkeeper.gid}}}
+			s.seat = rig.Seat{User: rig.User{UID: 21002, GID: 21002, Groups: []uint32{shopkeeper.GID}}}
 			s.open(t)
 			s.run(t)
 			s.lastOrder(t)
 			s.terminate(t)
-			got := s.sidecar.scraped(t)
+			got := s.sidecar.Scraped(t)
 			s.check(t, got)
 			files, aside := stockFiles(s.dir)
 			if least := 8 * s.lifetimes; files < least || aside > 0 {
 				t.Errorf("%d files, %d set aside; the workers made at least %d", files, aside, least)
 			}
-			await(t, 10*time.Second, func() error { // the archiver asks at its own pace
-				got := s.sidecar.scraped(t)
-				none, unknown := got.sum("promfold_liveness_files", "method", "none"), got.sum("promfold_processes", "state", "unknown")
+			rig.Await(t, 10*time.Second, func() error { // the archiver asks at its own pace
+				got := s.sidecar.Scraped(t)
+				none, unknown := got.Sum("promfold_liveness_files", "method", "none"), got.Sum("promfold_processes", "state", "unknown")
 				if int(none) != files || int(unknown) != len(owners(s.dir)) {
 					return fmt.Errorf("nothing is known of %v files and %v processes; there are %d and %d", none, unknown, files, len(owners(s.dir)))
 				}
 				return nil
 			})
-			if log := s.sidecar.stop(t); !strings.Contains(log, "Cannot tell whether some processes live") {
+			if log := s.sidecar.Stop(t); !strings.Contains(log, "Cannot tell whether some processes live") {
 				t.Errorf("nothing about it in the log:\n%s", log)
 			}
 		})
@@ -265,10 +267,10 @@ func TestGunicornKilledWorkers(t *testing.T) {
 // Property: where the operator says that pids mean the same to both, another user
 // that may write can archive.
 func TestGunicornOtherUserSamePIDNamespace(t *testing.T) {
-	needRoot(t)
+	rig.NeedRoot(t)
 	s := stock()
 	s.user, s.mode, s.lifetimes, s.kills = shopkeeper, 0o770, 30, 4
-	s.seat = seat{user: user{uid: 21002, gid: 21002, groups: []uint32{shopkeeper.gid}}}
+	s.seat = rig.Seat{User: rig.User{UID: 21002, GID: 21002, Groups: []uint32{shopkeeper.GID}}}
 	s.flags = append(s.flags, "--liveness.same-pid-namespace")
 	s.whole(t)
 }
@@ -300,23 +302,23 @@ func TestGunicornNoArchive(t *testing.T) {
 	s.run(t)
 	s.lastOrder(t)
 	s.terminate(t)
-	theirs := start(t, "collector", command{args: []string{s.python, "-B", testdata("collect.py")},
-		env: []string{"PROMETHEUS_MULTIPROC_DIR=" + s.dir}})
-	if err := theirs.ended(t, 20*time.Second); err != nil {
+	theirs := rig.Start(t, "collector", rig.Command{Args: []string{s.python, "-B", testdata("collect.py")},
+		Env: []string{"PROMETHEUS_MULTIPROC_DIR=" + s.dir}})
+	if err := theirs.Ended(t, 20*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	want, err := parse(theirs.out.String())
+	want, err := rig.Parse(theirs.Out.String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := s.sidecar.scraped(t).app()
+	got := s.sidecar.Scraped(t).App()
 	s.check(t, got)
 	for key, one := range want {
-		if live := one.name == "shop_workers" || one.name == "shop_worker_start_time_seconds"; live {
+		if live := one.Name == "shop_workers" || one.Name == "shop_worker_start_time_seconds"; live {
 			delete(want, key) // the client's collector does not know who is dead
 		}
 	}
-	if !maps.EqualFunc(want, got, func(a, b sample) bool { return a.value == b.value }) {
+	if !maps.EqualFunc(want, got, func(a, b rig.Sample) bool { return a.Value == b.Value }) {
 		t.Errorf("client_python's collector has %v, the sidecar %v", want, got)
 	}
 	if _, err := os.Stat(filepath.Join(s.dir, ".promfold")); err == nil {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/promfold/promfold/internal/rig"
 )
 
 // order is a request to one of the example shops.
@@ -159,7 +161,7 @@ func (w *load) stop() {
 // Property: after the last acknowledgement every total equals the ledger's, to
 // the last bit. Where connections broke, between what was acknowledged and that
 // plus what is uncertain.
-func (l *ledger) check(t *testing.T, got samples, pieces bool) {
+func (l *ledger) check(t *testing.T, got rig.Samples, pieces bool) {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -170,12 +172,12 @@ func (l *ledger) check(t *testing.T, got samples, pieces bool) {
 	}
 	l.equal(t, got, "shop_orders_total", float64(l.acked), 1)
 	for item, n := range l.byItem {
-		l.equal(t, got, series("shop_orders_by_item_total", map[string]string{"item": item}), float64(n), 1)
+		l.equal(t, got, rig.Series("shop_orders_by_item_total", map[string]string{"item": item}), float64(n), 1)
 	}
 	l.equal(t, got, "shop_order_amount_euros_count", float64(l.acked), 1)
 	l.equal(t, got, "shop_order_amount_euros_sum", l.amount, 60)
 	for b, n := range l.byBound {
-		l.equal(t, got, series("shop_order_amount_euros_bucket", map[string]string{"le": bound(b)}), float64(n), 1)
+		l.equal(t, got, rig.Series("shop_order_amount_euros_bucket", map[string]string{"le": rig.Bound(b)}), float64(n), 1)
 	}
 	l.equal(t, got, `shop_order_amount_euros_bucket{le="+Inf"}`, float64(l.acked), 1)
 	if pieces {
@@ -185,20 +187,20 @@ func (l *ledger) check(t *testing.T, got samples, pieces bool) {
 }
 
 // equal allows each uncertain request at most one share.
-func (l *ledger) equal(t *testing.T, got samples, key string, want, share float64) {
+func (l *ledger) equal(t *testing.T, got rig.Samples, key string, want, share float64) {
 	t.Helper()
 	one, ok := got[key]
-	if most := want + share*float64(l.uncertain); !ok || one.value < want || one.value > most {
-		t.Errorf("%s is %v (exposed: %v); the ledger says %v, and at most %v", key, one.value, ok, want, most)
+	if most := want + share*float64(l.uncertain); !ok || one.Value < want || one.Value > most {
+		t.Errorf("%s is %v (exposed: %v); the ledger says %v, and at most %v", key, one.Value, ok, want, most)
 	}
 }
 
 // checkWorkers compares a gauge of mode all that counts the orders of each worker.
-func (l *ledger) checkWorkers(t *testing.T, got samples, gauge string) {
+func (l *ledger) checkWorkers(t *testing.T, got rig.Samples, gauge string) {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	byPID := got.by(gauge, "pid")
+	byPID := got.By(gauge, "pid")
 	wrong := 0
 	for worker, n := range l.byWorker {
 		if have, ok := byPID[worker]; !ok || have < float64(n) || have > float64(n+l.uncertain) {

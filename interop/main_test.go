@@ -67,11 +67,6 @@ func needThat(t *testing.T, there bool, what string) {
 	need.That(t, there, what, ".ci/install-interop installs it")
 }
 
-func needRoot(t *testing.T) {
-	t.Helper()
-	needThat(t, os.Geteuid() == 0, "root, for namespaces and users")
-}
-
 // needPython needs an interpreter that has the modules.
 func needPython(t *testing.T, python string, modules ...string) {
 	t.Helper()

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/promfold/promfold/internal/rig"
 )
 
 const systemRuby = "/usr/bin/ruby"
@@ -38,25 +40,25 @@ type forked struct {
 
 // Property: whatever the workers had counted when they ended is exposed at the
 // end, once.
-func (f *forked) run(t *testing.T) samples {
+func (f *forked) run(t *testing.T) rig.Samples {
 	t.Helper()
-	f.dir = newDirectory(t, user{}, 0o755)
-	sidecar := startSidecar(t, seat{}, f.dir, append([]string{"--archive.interval=200ms"}, f.flags...)...)
-	app := start(t, "forking script", command{args: append(f.script, strconv.Itoa(f.lifetimes)),
-		env: []string{"prometheus_multiproc_dir=" + f.dir, "PROMETHEUS_MULTIPROC_DIR=" + f.dir}})
+	f.dir = rig.NewDirectory(t, rig.User{}, 0o755)
+	sidecar := rig.StartSidecar(t, promfold(), rig.Seat{}, f.dir, append([]string{"--archive.interval=200ms"}, f.flags...)...)
+	app := rig.Start(t, "forking script", rig.Command{Args: append(f.script, strconv.Itoa(f.lifetimes)),
+		Env: []string{"prometheus_multiproc_dir=" + f.dir, "PROMETHEUS_MULTIPROC_DIR=" + f.dir}})
 	watch := startWatch(t, f.dir, sidecar, tally{series: f.counter, acknowledged: func() float64 {
-		return lastNumber(app.out.String())
+		return lastNumber(app.Out.String())
 	}})
 	for k := 1; k <= f.kills; k++ {
-		app.says(t, toldSoFar, f.lifetimes*k/(f.kills+1), time.Minute)
-		sidecar.restart(t)
+		app.Says(t, toldSoFar, f.lifetimes*k/(f.kills+1), time.Minute)
+		sidecar.Restart(t)
 	}
-	end := app.says(t, toldEnd, 1, 2*time.Minute)
-	if err := app.ended(t, 10*time.Second); err != nil {
-		t.Errorf("the script: %v\n%s", err, app.out.tail(40))
+	end := app.Says(t, toldEnd, 1, 2*time.Minute)
+	if err := app.Ended(t, 10*time.Second); err != nil {
+		t.Errorf("the script: %v\n%s", err, app.Out.Tail(40))
 	}
-	if bad := regexp.MustCompile(`(?i)error|warn`).FindString(app.out.String()); bad != "" {
-		t.Errorf("the client complained:\n%s", app.out.tail(40))
+	if bad := regexp.MustCompile(`(?i)error|warn`).FindString(app.Out.String()); bad != "" {
+		t.Errorf("the client complained:\n%s", app.Out.Tail(40))
 	}
 	got := awaitFolded(t, f.dir, sidecar)
 	watch.stop(t)
@@ -64,14 +66,14 @@ func (f *forked) run(t *testing.T) samples {
 	want, _ := strconv.ParseFloat(end[1], 64)
 	t.Logf("%s counted by %s workers, %d kills of the sidecar", end[1], end[2], f.kills)
 	for _, name := range []string{f.counter, "shop_order_amount_euros_count"} {
-		if total := got.sum(name); total != want {
+		if total := got.Sum(name); total != want {
 			t.Errorf("%s is %v, not %v", name, total, want)
 		}
 	}
-	if total := got.sum("shop_order_amount_euros_sum"); total != 7.5*want {
+	if total := got.Sum("shop_order_amount_euros_sum"); total != 7.5*want {
 		t.Errorf("shop_order_amount_euros_sum is %v, not %v", total, 7.5*want)
 	}
-	if left := got.by("shop_workers", "pid"); len(left) > 0 {
+	if left := got.By("shop_workers", "pid"); len(left) > 0 {
 		t.Errorf("shop_workers of dead workers is still there: %v", left)
 	}
 	return got

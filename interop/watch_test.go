@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/promfold/promfold/internal/rig"
 )
 
 // watch scrapes a sidecar all the time and counts the files of the directory.
@@ -16,13 +18,13 @@ import (
 // that had not been asked for when it ended.
 type watch struct {
 	dir     string
-	sidecar *sidecar
+	sidecar *rig.Sidecar
 	tally   tally
 	quit    chan struct{}
 	done    chan struct{}
 
 	// The rest belongs to the watching goroutine until done is closed.
-	last     map[string]float64
+	last     rig.Monotone
 	problems []string
 
 	scrapes, cut     int // good ones; those that a kill cut off
@@ -37,8 +39,8 @@ type tally struct {
 	asked        func() float64
 }
 
-func startWatch(t *testing.T, dir string, s *sidecar, y tally) *watch {
-	w := &watch{dir: dir, sidecar: s, tally: y, quit: make(chan struct{}), done: make(chan struct{}), last: make(map[string]float64)}
+func startWatch(t *testing.T, dir string, s *rig.Sidecar, y tally) *watch {
+	w := &watch{dir: dir, sidecar: s, tally: y, quit: make(chan struct{}), done: make(chan struct{})}
 	go w.run()
 	t.Cleanup(func() {
 		select {
@@ -71,7 +73,7 @@ func (w *watch) run() {
 }
 
 func (w *watch) look() {
-	kills := w.sidecar.kills.Load()
+	kills := w.sidecar.Kills.Load()
 	if kills%2 == 1 {
 		return // down
 	}
@@ -80,9 +82,9 @@ func (w *watch) look() {
 		atLeast = w.tally.acknowledged()
 	}
 	began := time.Now()
-	got, err := w.sidecar.scrape()
+	got, err := w.sidecar.Scrape()
 	if err != nil {
-		if w.sidecar.kills.Load() == kills {
+		if w.sidecar.Kills.Load() == kills {
 			w.problem("scrape %d: %v", w.scrapes, err)
 		}
 		w.cut++
@@ -90,31 +92,16 @@ func (w *watch) look() {
 	}
 	w.scrapes++
 	w.slowest = max(w.slowest, time.Since(began))
-	if total := got.sum(w.tally.series); w.tally.acknowledged != nil && total < atLeast {
+	if total := got.Sum(w.tally.series); w.tally.acknowledged != nil && total < atLeast {
 		w.problem("scrape %d: %s is %v, and %v were acknowledged before it", w.scrapes, w.tally.series, total, atLeast)
 	} else if w.tally.asked != nil && total > w.tally.asked() {
 		w.problem("scrape %d: %s is %v, and only %v were asked for", w.scrapes, w.tally.series, total, w.tally.asked())
 	}
-	if n := got.sum("promfold_file_errors"); n > 0 {
-		w.problem("scrape %d: bad files: %v", w.scrapes, got.by("promfold_file_errors", "reason"))
+	if n := got.Sum("promfold_file_errors"); n > 0 {
+		w.problem("scrape %d: bad files: %v", w.scrapes, got.By("promfold_file_errors", "reason"))
 	}
-	w.compare(got.app())
-}
-
-// compare holds what is cumulative against the scrape before.
-func (w *watch) compare(got samples) {
-	for key, before := range w.last {
-		if now, ok := got[key]; !ok {
-			w.problem("scrape %d: %s has left at %v", w.scrapes, key, before)
-			delete(w.last, key)
-		} else if now.value < before {
-			w.problem("scrape %d: %s went down from %v to %v", w.scrapes, key, before, now.value)
-		}
-	}
-	for key, one := range got {
-		if one.cumulative {
-			w.last[key] = one.value
-		}
+	for _, fault := range w.last.Check(got.App()) {
+		w.problem("scrape %d: %s", w.scrapes, fault)
 	}
 }
 

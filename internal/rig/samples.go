@@ -1,6 +1,6 @@
-//go:build interop && linux
+//go:build linux
 
-package interop_test
+package rig
 
 import (
 	"fmt"
@@ -15,27 +15,27 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// sample is one line of an exposition.
-type sample struct {
-	name       string
-	labels     map[string]string
-	value      float64
-	cumulative bool // never goes down
+// Sample is one line of an exposition.
+type Sample struct {
+	Name       string
+	Labels     map[string]string
+	Value      float64
+	Cumulative bool // never goes down
 }
 
-// samples is an exposition by series: name{label="value",...}, labels sorted, and
+// Samples is an exposition by series: name{label="value",...}, labels sorted, and
 // le as the shortest number.
-type samples map[string]sample
+type Samples map[string]Sample
 
-// parse reads an exposition with Prometheus' own parser, which refuses what is
+// Parse reads an exposition with Prometheus' own parser, which refuses what is
 // invalid.
-func parse(text string) (samples, error) {
+func Parse(text string) (Samples, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
 	if err != nil {
 		return nil, err
 	}
-	all := make(samples)
+	all := make(Samples)
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
 			all.addMetric(family, m)
@@ -44,7 +44,7 @@ func parse(text string) (samples, error) {
 	return all, nil
 }
 
-func (s samples) addMetric(family *dto.MetricFamily, m *dto.Metric) {
+func (s Samples) addMetric(family *dto.MetricFamily, m *dto.Metric) {
 	name := family.GetName()
 	labels := make(map[string]string)
 	for _, pair := range m.GetLabel() {
@@ -63,7 +63,7 @@ func (s samples) addMetric(family *dto.MetricFamily, m *dto.Metric) {
 		s.add(name+"_count", labels, float64(m.GetHistogram().GetSampleCount()), true)
 		for _, b := range m.GetHistogram().GetBucket() {
 			with := maps.Clone(labels)
-			with["le"] = bound(b.GetUpperBound())
+			with["le"] = Bound(b.GetUpperBound())
 			s.add(name+"_bucket", with, float64(b.GetCumulativeCount()), true)
 		}
 	default: // a client that tells no types still has its names
@@ -71,18 +71,20 @@ func (s samples) addMetric(family *dto.MetricFamily, m *dto.Metric) {
 	}
 }
 
-func (s samples) add(name string, labels map[string]string, value float64, cumulative bool) {
-	s[series(name, labels)] = sample{name, labels, value, cumulative}
+func (s Samples) add(name string, labels map[string]string, value float64, cumulative bool) {
+	s[Series(name, labels)] = Sample{name, labels, value, cumulative}
 }
 
-func bound(le float64) string {
+// Bound spells the bound of a bucket as the shortest number.
+func Bound(le float64) string {
 	if math.IsInf(le, 1) {
 		return "+Inf"
 	}
 	return strconv.FormatFloat(le, 'g', -1, 64)
 }
 
-func series(name string, labels map[string]string) string {
+// Series is the notation of a series: see Samples.
+func Series(name string, labels map[string]string) string {
 	if len(labels) == 0 {
 		return name
 	}
@@ -93,40 +95,40 @@ func series(name string, labels map[string]string) string {
 	return name + "{" + strings.Join(pairs, ",") + "}"
 }
 
-// by is the values of the samples of a name by one of their labels.
-func (s samples) by(name, label string) map[string]float64 {
+// By is the values of the Samples of a name by one of their labels.
+func (s Samples) By(name, label string) map[string]float64 {
 	values := make(map[string]float64)
 	for _, one := range s {
-		if one.name == name {
-			values[one.labels[label]] += one.value
+		if one.Name == name {
+			values[one.Labels[label]] += one.Value
 		}
 	}
 	return values
 }
 
-// sum adds up the samples of a name that have the labels, given as name, value,
+// Sum adds up the Samples of a name that have the labels, given as name, value,
 // name, value and so on.
-func (s samples) sum(name string, labels ...string) (total float64) {
+func (s Samples) Sum(name string, labels ...string) (total float64) {
 	for _, one := range s {
-		if one.name != name {
+		if one.Name != name {
 			continue
 		}
 		has := true
 		for i := 0; i < len(labels); i += 2 {
-			has = has && one.labels[labels[i]] == labels[i+1]
+			has = has && one.Labels[labels[i]] == labels[i+1]
 		}
 		if has {
-			total += one.value
+			total += one.Value
 		}
 	}
 	return total
 }
 
-// app is without promfold's own.
-func (s samples) app() samples {
-	app := make(samples)
+// App is without promfold's own.
+func (s Samples) App() Samples {
+	app := make(Samples)
 	for key, one := range s {
-		if !strings.HasPrefix(one.name, "promfold_") {
+		if !strings.HasPrefix(one.Name, "promfold_") {
 			app[key] = one
 		}
 	}
