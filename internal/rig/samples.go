@@ -4,6 +4,7 @@ package rig
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -35,13 +36,18 @@ func Parse(text string) (Samples, error) {
 	if err != nil {
 		return nil, err
 	}
+	return FromFamilies(maps.Values(families)), nil
+}
+
+// FromFamilies is what some other format was decoded to.
+func FromFamilies(families iter.Seq[*dto.MetricFamily]) Samples {
 	all := make(Samples)
-	for _, family := range families {
+	for family := range families {
 		for _, m := range family.GetMetric() {
 			all.addMetric(family, m)
 		}
 	}
-	return all, nil
+	return all
 }
 
 func (s Samples) addMetric(family *dto.MetricFamily, m *dto.Metric) {
