@@ -4,8 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/prometheus/common/model"
-
+	"github.com/promfold/promfold/internal/escape"
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -54,33 +53,22 @@ func conflicts(groups []*group) []Conflict {
 	return found
 }
 
-// sampleNames are the names of the samples of a family, as a scraper sees them
-// that knows no names beyond the old character set: two families that differ in
-// a dot and an underscore are one to it.
-func sampleNames(v *variant) []string {
-	name := model.EscapeName(v.name, model.UnderscoreEscaping)
+// sampleNames are the names of the samples of a family, in all escapings: two
+// families that differ in a dot and an underscore are one to most scrapers.
+func sampleNames(v *variant) (names []string) {
+	suffixes := []string{""}
 	switch v.typ {
 	case mmapstore.Histogram:
-		return []string{name + "_bucket", name + "_sum", name + "_count"}
+		suffixes = []string{"_bucket", "_sum", "_count"}
 	case mmapstore.Summary:
-		return []string{name + "_sum", name + "_count"}
-	default:
-		return []string{name}
+		suffixes = []string{"_sum", "_count"}
 	}
-}
-
-// ambiguous reports whether two labels of a series have one name to such a
-// scraper.
-func ambiguous(labels mmapstore.Labels) bool {
-	var names []string
-	for name := range labels.All() {
-		legacy := model.EscapeName(name, model.UnderscoreEscaping)
-		if slices.Contains(names, legacy) {
-			return true
+	for _, name := range escape.Names(v.name) {
+		for _, suffix := range suffixes {
+			names = append(names, name+suffix)
 		}
-		names = append(names, legacy)
 	}
-	return false
+	return names
 }
 
 // clashes finds the groups, of those in order of names, that are left out because

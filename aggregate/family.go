@@ -37,6 +37,8 @@ type variant struct {
 	spelling spelling
 	// mixed and ambiguous: some series is, as of the last sweep.
 	mixed, ambiguous bool
+	// odd: some series is or was.
+	odd bool
 }
 
 // pick chooses the variant that is shown: the newest, ties by the text of type
@@ -90,8 +92,9 @@ func (v *variant) observe(bounds []float64) {
 func (v *variant) at(labels mmapstore.Labels) *series {
 	s, ok := v.series[labels]
 	if !ok {
-		s = &series{labels: labels, family: v, ambiguous: ambiguous(labels)}
+		s = &series{labels: labels, family: v, odd: !plainLabels(labels)}
 		v.series[labels] = s
+		v.odd = v.odd || s.odd
 		v.order = append(v.order, s)
 		v.sorted = false
 	}
@@ -102,18 +105,22 @@ func (v *variant) at(labels mmapstore.Labels) *series {
 // the rest in order.
 func (v *variant) sweep(stamp uint64) {
 	v.mixed, v.ambiguous = false, false
+	before := len(v.order)
 	v.order = slices.DeleteFunc(v.order, func(s *series) bool {
 		if s.stamp == stamp {
 			v.mixed = v.mixed || s.mixed
-			v.ambiguous = v.ambiguous || s.ambiguous
 			return false
 		}
 		delete(v.series, s.labels)
 		return true
 	})
+	known := v.sorted && len(v.order) == before
 	if !v.sorted {
 		slices.SortFunc(v.order, func(a, b *series) int { return compareLabels(a.labels, b.labels) })
 		v.sorted = true
+	}
+	if v.odd {
+		v.ambiguous = v.disambiguate(known)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/promfold/promfold/internal/escape"
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -165,6 +166,7 @@ func (s *series) createdTimestamp() *timestamppb.Timestamp {
 func labelPairs(labels mmapstore.Labels) []*dto.LabelPair {
 	var pairs []*dto.LabelPair
 	for name, value := range labels.All() {
+		name = escape.Label(name)
 		pairs = append(pairs, &dto.LabelPair{Name: &name, Value: &value})
 	}
 	return pairs

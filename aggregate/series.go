@@ -12,9 +12,10 @@ import (
 type series struct {
 	labels mmapstore.Labels
 	family *variant
-	// ambiguous: to some scrapers two of its labels have one name.
-	ambiguous bool
-	stamp     uint64 // the merge in which a source last contributed
+	// odd: some scraper gets other names for its labels. ambiguous: with these it
+	// cannot be shown, see disambiguate.
+	odd, ambiguous bool
+	stamp          uint64 // the merge in which a source last contributed
 
 	// Accumulators of the present merge.
 	count   uint64   // counter: whole part; summary: count

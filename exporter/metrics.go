@@ -14,6 +14,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/internal/escape"
 )
 
 // namespace begins the names of our own metrics.
@@ -127,17 +128,22 @@ func (m *ownMetrics) collides(f *dto.MetricFamily) bool {
 	return false
 }
 
-// sampleNames is all names under which a family has samples, and its own.
-func sampleNames(f *dto.MetricFamily) []string {
-	name := f.GetName()
+// sampleNames is all names under which a family has samples, and its own, in all
+// escapings.
+func sampleNames(f *dto.MetricFamily) (names []string) {
+	suffixes := []string{""}
 	switch f.GetType() {
 	case dto.MetricType_HISTOGRAM:
-		return []string{name, name + "_bucket", name + "_sum", name + "_count"}
+		suffixes = []string{"", "_bucket", "_sum", "_count"}
 	case dto.MetricType_SUMMARY:
-		return []string{name, name + "_sum", name + "_count"}
-	default:
-		return []string{name}
+		suffixes = []string{"", "_sum", "_count"}
 	}
+	for _, name := range escape.Names(f.GetName()) {
+		for _, suffix := range suffixes {
+			names = append(names, name+suffix)
+		}
+	}
+	return names
 }
 
 // censusCollector shows the latest census.
