@@ -48,11 +48,18 @@ func newSite(path string, metrics, reload http.Handler) (http.Handler, error) {
 	return mux, nil
 }
 
-// newServer is an HTTP server with bounds for idle clients.
+// answerTimeout bounds a request and its answer: a client that sends the half of a
+// request, or takes no more of an answer, would keep both for good. No Prometheus
+// waits that long.
+const answerTimeout = 5 * time.Minute
+
+// newServer is an HTTP server with bounds for idle, slow and stuck clients.
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       answerTimeout,
+		WriteTimeout:      answerTimeout,
 		IdleTimeout:       5 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
