@@ -53,7 +53,10 @@ func (r *Reader) Look() (Head, error) {
 				return Head{}, err
 			}
 		}
-		_ = r.format.Decode(b[firstKey:min(end, int64(len(b)))], &Key{}) // Refresh says what is wrong with it
+		if int64(len(b)) < end { // cut since
+			return Head{}, nil
+		}
+		_ = r.format.Decode(b[firstKey:end], &Key{}) // Refresh says what is wrong with it
 	}
 	return Head{Sound: true}, nil
 }
