@@ -57,6 +57,17 @@ interop: ## beside real gunicorn, Celery, Puma and Ruby processes; as root, with
 	.ci/install-interop || [ -z "$$CI" ] # elsewhere what is missing is skipped, by name
 	$(GO) test -tags interop -count=1 -timeout 20m -v ./interop
 
+# How hard to attack: ATTACK="-kills 2000 -lifetimes 50000", say.
+ATTACK ?=
+.PHONY: crash
+crash: ## the real program killed, starved, filled up and lied to; as root for all of it
+	$(GO) test -tags attack -count=1 -timeout 60m -v ./attack -args $(ATTACK)
+
+SOAKTIME ?= 10m
+.PHONY: soak
+soak: ## all attacks at once, at low intensity, for SOAKTIME
+	$(GO) test -tags attack -count=1 -timeout 60m -v -run TestSoak ./attack -args -soak $(SOAKTIME)
+
 .PHONY: demo-check
 demo-check: ## the main job for ten seconds; fails unless its ledger balances
 	$(GO) run ./cmd/promfold demo --for=10s --web.listen-address=127.0.0.1:0
@@ -80,7 +91,7 @@ FUZZTIME ?= 30s
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg; \
 	  done; done
 
 .PHONY: bench
