@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/promfold/promfold/internal/need"
 )
 
 // Tests of life and death need real processes: the test binary runs itself in
@@ -19,6 +21,9 @@ var roles = map[string]func(){
 	"count": countAndAcknowledge,
 	"pairs": setPairs,
 	"probe": probeAndTell,
+
+	"publish": addAndCount,
+	"follow":  followAndTell,
 }
 
 const roleVariable = "MMAPSTORE_TEST_ROLE"
@@ -45,7 +50,7 @@ func startChild(t testing.TB, role string, args ...string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return launch(t, role, exec.Command(exe, args...))
+	return launch(t, role, need.Command(exe, args...))
 }
 
 func launch(t testing.TB, role string, cmd *exec.Cmd) *child {

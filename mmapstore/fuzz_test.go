@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/promfold/promfold/internal/need"
 	"github.com/promfold/promfold/internal/wire"
 )
 
@@ -265,6 +266,7 @@ func readUntil(t *testing.T, path string, done <-chan struct{}) {
 
 // Property: as FuzzReaderBesideMutation, for some hundred hands.
 func TestReaderBesideMutation(t *testing.T) {
+	need.Machine(t, noFaultAddress)
 	path := filepath.Join(t.TempDir(), "worker-1-mutated.pfm")
 	whole := around(func(f *rawFile) { f.series(1, nil, 1, bits(1)) }).bytes()
 	for seed := range uint64(200) {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/promfold/promfold/internal/need"
 	"github.com/promfold/promfold/internal/sys"
 )
 
@@ -51,6 +52,7 @@ func awaitChild(t *testing.T, c *child, options int) {
 // Property: a process that runs or is stopped is alive to every probe; one that
 // is killed is dead to every probe, reaped or not.
 func TestProbesFollowLifeAndDeath(t *testing.T) {
+	need.Machine(t, "the start time in /proc/self/stat is made up")
 	c, r := held(t)
 	living := answers{Alive, Alive, Alive}
 	if got := ask(r); got != living {
@@ -86,6 +88,7 @@ func TestProbesFollowLifeAndDeath(t *testing.T) {
 
 // Property: a closed store is dead though its process lives on, locks or not.
 func TestClosedStoreOfLivingProcessIsDead(t *testing.T) {
+	need.Machine(t, "the start time in /proc/self/stat is made up")
 	c, r := held(t)
 	if answer := c.ask("close"); answer != "close <nil>" {
 		t.Fatal(answer)
@@ -101,6 +104,7 @@ func TestClosedStoreOfLivingProcessIsDead(t *testing.T) {
 // Property: a free lock proves nothing of a file that was never locked; the
 // other probes answer then.
 func TestUnlockedFileFallsToOtherProbes(t *testing.T) {
+	need.Machine(t, "the start time in /proc/self/stat is made up")
 	c, r := held(t)
 	r.header.Locked = false
 	assertVerdict(t, "alive, unlocked", r.Probe(), Alive, MethodLease)
@@ -147,6 +151,7 @@ func TestLeaseFollowsForeignWriter(t *testing.T) {
 // Property: a pid is believed with its start time, in its own boot and
 // namespace, and not otherwise.
 func TestPIDNeedsItsContext(t *testing.T) {
+	need.Machine(t, "the start time in /proc/self/stat is made up")
 	c, r := held(t)
 	file := r.File()
 	for _, row := range []struct {
@@ -206,7 +211,7 @@ func TestOtherUserIsToldByLock(t *testing.T) {
 	alive, dead := startChild(t, "hold", dir), startChild(t, "hold", dir)
 	paths := []string{alive.line(), dead.line()}
 	dead.kill()
-	cmd := exec.Command(exe, paths...)
+	cmd := need.Command(exe, paths...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	c := launch(t, "probe", cmd)
 	if got, want := c.line(), "{alive lock} {unknown none}"; got != want {
@@ -223,7 +228,7 @@ func TestOtherPIDNamespaceIsToldByLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, t.TempDir())
+	cmd := need.Command(exe, t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
 	c := launch(t, "hold", cmd) // skips without the privilege
 	r := mustOpen(t, c.line())

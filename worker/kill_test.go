@@ -6,12 +6,13 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/promfold/promfold/internal/need"
 )
 
 const childEnv = "PROMFOLD_TEST_CHILD"
@@ -60,7 +61,7 @@ func countForever() {
 func TestKill(t *testing.T) {
 	for range 10 {
 		dir := t.TempDir()
-		cmd := exec.Command(os.Args[0])
+		cmd := need.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), childEnv+"=1", "PROMETHEUS_MULTIPROC_DIR="+dir)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
