@@ -53,15 +53,15 @@ func conflicts(groups []*group) []Conflict {
 	return found
 }
 
-// sampleNames are the names of the samples of a family, in all escapings: two
+// sampleNames are the names of a family and of its samples, in all escapings: two
 // families that differ in a dot and an underscore are one to most scrapers.
 func sampleNames(v *variant) (names []string) {
 	suffixes := []string{""}
 	switch v.typ {
 	case mmapstore.Histogram:
-		suffixes = []string{"_bucket", "_sum", "_count"}
+		suffixes = []string{"", "_bucket", "_sum", "_count"}
 	case mmapstore.Summary:
-		suffixes = []string{"_sum", "_count"}
+		suffixes = []string{"", "_sum", "_count"}
 	}
 	for _, name := range escape.Names(v.name) {
 		for _, suffix := range suffixes {
@@ -73,9 +73,10 @@ func sampleNames(v *variant) (names []string) {
 
 // clashes finds the groups, of those in order of names, that are left out because
 // a younger one, which is shown, has samples of the same name, and notes them as
-// conflicts.
+// conflicts. What has nothing to show takes no name: the gauges of the dead that
+// an archive does not hold must not matter before it is made either.
 func clashes(groups []*group, r *Result) map[*group]bool {
-	byAge := slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return len(g.shown.order) == 0 })
+	byAge := slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return !slices.ContainsFunc(g.shown.order, (*series).visible) })
 	slices.SortStableFunc(byAge, func(a, b *group) int { return cmp.Compare(b.shown.newest, a.shown.newest) })
 	taken := make(map[string]bool)
 	out := make(map[*group]bool)

@@ -242,6 +242,9 @@ func (f *folder) addSeries(family int, s *series) {
 // words is the series in the layout of an archive made now: see mmapstore.Schema.
 func (s *series) words(now int64) []uint64 {
 	hi, lo := s.sum.parts()
+	if s.family.typ == mmapstore.Counter {
+		hi, lo = s.sum.finiteParts()
+	}
 	sums := []uint64{math.Float64bits(hi), math.Float64bits(lo)}
 	switch s.family.typ {
 	case mmapstore.Counter, mmapstore.Untyped:

@@ -163,12 +163,14 @@ g{pid="b"} 2`, fakes: []*fake{
 	{name: "name: nor may two labels be one to them", want: "c 1", fakes: []*fake{
 		process(1).counter("c", 1, 0), process(2).with(mmapstore.Family{Name: "c", Type: mmapstore.Counter}, "a.b=1,a_b=2", 2, 0),
 	}, conflicts: []aggregate.Conflict{{Family: "c", Kind: aggregate.NameConflict}}},
-	{name: "name: no sample of these is called h_bucket", want: `h_bucket{le="+Inf"} 1
-h_sum 1
-h_count 1
-h_bucket_sum 0
-h_bucket_count 2`, fakes: []*fake{
+	{name: "name: to parsers, what is said of h_bucket is said of h", want: "h_bucket_sum 0\nh_bucket_count 2", fakes: []*fake{
 		process(1).histogram("h", nil, 1, 1), process(2).with(mmapstore.Family{Name: "h_bucket", Type: mmapstore.Summary}, "", 0, 2),
+	}, conflicts: []aggregate.Conflict{{Family: "h", Kind: aggregate.NameConflict}}},
+	{name: "name: a summary and a counter that are one when escaped", want: "x_y_sum 0\nx_y_count 2", fakes: []*fake{
+		process(1).counter("x.y", 1, 0), process(2).with(mmapstore.Family{Name: "x_y", Type: mmapstore.Summary}, "", 0, 2),
+	}, conflicts: []aggregate.Conflict{{Family: "x.y", Kind: aggregate.NameConflict}}},
+	{name: "name: what has nothing to show takes none", want: "x_y 1", fakes: []*fake{
+		process(1).counter("x_y", 1, 0), process(2).dead().gauge("x.y", mmapstore.LiveSum, 1), process(3).unset("x-y", mmapstore.Max),
 	}},
 }
 

@@ -89,9 +89,21 @@ func dtoType(t mmapstore.Type) dto.MetricType {
 	}
 }
 
+// visible reports whether the series is to be seen now.
+func (s *series) visible() bool {
+	if s.life.contributors == 0 || s.life.hidden() || s.ambiguous {
+		return false
+	}
+	if s.family.typ.Cumulative() {
+		return true
+	}
+	_, ok := s.exposeGauge()
+	return ok
+}
+
 // expose is nil for a series that is not to be seen now.
 func (s *series) expose(now int64) *dto.Metric {
-	if s.life.contributors == 0 || s.life.hidden() || s.ambiguous {
+	if !s.visible() {
 		s.shown = shown{} // when it returns it may start from zero
 		return nil
 	}
@@ -110,10 +122,7 @@ func (s *series) expose(now int64) *dto.Metric {
 		count, sum := s.shown.holdCount(s.count), s.shown.holdSum(s.sum.value())
 		metric.Summary = &dto.Summary{SampleCount: &count, SampleSum: &sum, CreatedTimestamp: s.createdTimestamp()}
 	default:
-		v, ok := s.exposeGauge()
-		if !ok {
-			return nil
-		}
+		v, _ := s.exposeGauge()
 		metric.Gauge = &dto.Gauge{Value: &v}
 	}
 	metric.Label = labelPairs(s.labels)

@@ -41,18 +41,21 @@ func (s *sum) value() float64 {
 	return s.hi + s.lo
 }
 
-// parts are two floats whose sum is the whole of s. They are finite unless s is
-// NaN: of an infinite one they are the largest there are.
+// parts are two floats whose sum is the whole of s.
 func (s *sum) parts() (hi, lo float64) {
-	switch {
-	case math.IsInf(s.special, 0):
-		top := math.Copysign(math.MaxFloat64, s.special)
-		return top, top
-	case s.special != 0:
+	if s.special != 0 {
 		return s.special, 0
-	default:
-		return s.hi, s.lo
 	}
+	return s.hi, s.lo
+}
+
+// finiteParts is parts for a counter, which is never infinite but by overflow:
+// then they are the largest there are.
+func (s *sum) finiteParts() (hi, lo float64) {
+	if math.IsInf(s.special, +1) {
+		return math.MaxFloat64, math.MaxFloat64
+	}
+	return s.parts()
 }
 
 // twoSum is a+b and the exact error of that addition (Knuth).
