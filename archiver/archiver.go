@@ -40,7 +40,7 @@ type Options struct {
 	// done. Default: the log is.
 	Progress func(done, total int)
 
-	// step is called at each step of a commit, for tests that kill.
+	// step is called at each step, for tests that kill.
 	step func(Step)
 }
 
@@ -77,6 +77,7 @@ type Archiver struct {
 	// lookAgain is when all of them are looked at again, at the earliest.
 	lookAgain time.Time
 	warned    bool // nobody could tell of some whether they live
+	expected  estimate
 
 	lastFailure string // the kind logged last by Run, which alone uses it
 

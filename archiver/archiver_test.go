@@ -266,7 +266,7 @@ func TestSweep(t *testing.T) {
 	if stats := mustOnce(t, dir); stats.Swept != 1 {
 		t.Errorf("%+v", stats)
 	}
-	want := []string{".promfold/spare.pfa", filepath.Base(foreign), filepath.Base(young), filepath.Base(locked), filepath.Base(live.Path())}
+	want := []string{".promfold/archive.pfa", ".promfold/spare.pfa", filepath.Base(foreign), filepath.Base(young), filepath.Base(locked), filepath.Base(live.Path())}
 	slices.Sort(want)
 	if got := names(t, dir); !slices.Equal(got, want) {
 		t.Errorf("left %q, want %q", got, want)

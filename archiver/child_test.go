@@ -29,7 +29,14 @@ var roles = map[string]func(){
 	"run":   runUntilKilled,
 	"few":   onceWithFewDescriptors,
 	"count": countAndAcknowledge,
+
+	"tally":   tally,
+	"scrape":  answerScrapes,
+	"serve":   serveAndArchive,
+	"archive": archiveUntil,
 }
+
+var bg = context.Background()
 
 const roleVariable = "ARCHIVER_TEST_ROLE"
 

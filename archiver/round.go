@@ -9,10 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/directory"
@@ -31,6 +28,7 @@ func (a *Archiver) runRound(ctx context.Context) error {
 	if v.Missing {
 		return nil
 	}
+	a.o.step(StepScanned)
 	if hope, err := a.makeHidden(ctx, v.Edition); err != nil || hope {
 		return err
 	}
@@ -49,7 +47,8 @@ func (a *Archiver) runRound(ctx context.Context) error {
 	if err := v.ArchiveErr; err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("standing by: %w", err)
 	}
-	a.prepareSpare() // while there is room: at the first death there may be none
+	a.expected.take(v, a.o.Fold)
+	a.keepRoom(v.Archive) // while there is some: at the first death there may be none
 	err = a.fold(ctx, v)
 	return errors.Join(err, a.unlink(v.Absorbed), a.sweep(v.Unborn), a.foldStock(ctx, v.Edition))
 }
@@ -95,66 +94,120 @@ func withRemedy(err error) error {
 }
 
 // makeDir makes a directory of ours. The application owns the main directory, so
-// its mode is the example.
+// its mode is the example, whatever the umask.
 func (a *Archiver) makeDir(path string) error {
 	info, err := os.Stat(a.d.Path())
 	if err != nil {
 		return err
 	}
-	mkdir := os.MkdirAll
-	if filepath.Dir(path) == filepath.Clean(a.d.Path()) {
-		mkdir = os.Mkdir // the directory itself is not ours to make, should it go now
-	}
 	if _, err := os.Lstat(path); err == nil {
 		return nil
 	}
-	err = mkdir(path, info.Mode().Perm())
-	if err == nil {
-		err = os.Chmod(path, info.Mode().Perm()) // whatever the umask
+	if filepath.Dir(path) != filepath.Clean(a.d.Path()) { // which is not ours to make, should it go now
+		if err := os.MkdirAll(filepath.Dir(path), info.Mode().Perm()); err != nil {
+			return err
+		}
 	}
-	return err
-}
-
-// setAside renames a damaged file, so that it is in nobody's way and can be
-// looked into.
-func (a *Archiver) setAside(path string) error {
-	name := directory.DamagedPrefix + strings.TrimPrefix(filepath.Base(path), directory.DamagedPrefix)
-	err := os.Rename(path, filepath.Join(a.d.HiddenDir(), name))
-	if errors.Is(err, unix.EXDEV) { // the archive is on another file system
-		err = os.Rename(path, filepath.Join(filepath.Dir(path), name))
+	unnamed := path + unnamedSuffix
+	if err := os.Mkdir(unnamed, info.Mode().Perm()); err == nil {
+		a.o.step(StepDirMade)
+	} else if !errors.Is(err, fs.ErrExist) { // one that was killed may have come as far
+		return err
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("set a damaged file aside: %w", err)
+	made, err := os.Lstat(unnamed)
+	switch {
+	case err != nil:
+		return err
+	case !made.IsDir():
+		return fmt.Errorf("%s is not a directory", unnamed)
+	case made.Mode().Perm() != info.Mode().Perm():
+		if err := os.Chmod(unnamed, info.Mode().Perm()); err != nil {
+			return err
+		}
+		a.o.step(StepDirOpened)
 	}
-	a.note(func(s *Stats) { s.SetAside++ })
+	if err := os.Rename(unnamed, path); err != nil {
+		return err
+	}
+	a.o.step(StepDirNamed)
 	return nil
 }
 
-// fold archives what is dead in the view.
+// unnamedSuffix ends the name of a directory that is being made.
+const unnamedSuffix = ".new"
+
+// fold archives what is dead in the view: all at once or, where room is scarce, a
+// few files at a time, since what is gone makes room.
 func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
-	sources, absorb, unread := chooseDead(v.Files)
-	// An archive that others removed or damaged is written again from memory.
-	lost := !v.ArchiveOnDisk && v.Archive.Generation > 0
+	d := chooseDead(v.Files)
+	// An archive that others removed or damaged is written again from memory. And
+	// the first one is written before anybody dies, if that is no hardship: once
+	// there are two files to exchange, no commit needs another.
+	must := !v.ArchiveOnDisk && (v.Archive.Generation > 0 || a.roomy())
 	options := a.foldOptions(v)
-	if len(absorb) == 0 && !lost && !mayForget(v, options) {
-		return unread
+	if len(d.absorb) == 0 && !must && !mayForget(v, options) {
+		return d.unread
 	}
-	next, changed, err := aggregate.Fold(v.Archive, sources, absorb, options)
+	batch := max(len(d.absorb), 1)
+	for first := true; first || len(d.absorb) > 0; {
+		n := min(batch, len(d.absorb))
+		left, err := a.foldSome(ctx, v, d, n, options, must)
+		if batch = a.fewer(err, n); batch > 0 {
+			continue
+		}
+		d.unread = errors.Join(d.unread, left)
+		if err != nil {
+			return errors.Join(d.unread, err)
+		}
+		d.drop(n)
+		first, must, batch = false, false, max(n, 1)
+	}
+	return d.unread
+}
+
+// fewer is how many files to try next, after a fold of n failed for lack of room,
+// or of descriptors; 0 if it did not, or if there is nothing to try.
+func (a *Archiver) fewer(err error, n int) int {
+	switch {
+	case noRoom(err) && a.pruneDamaged(a.d.HiddenDir(), 0, 0):
+		return max(n, 1)
+	case scarce(err) && n > 1:
+		return n / 2
+	}
+	return 0
+}
+
+// roomy reports whether archive and spare are far from taking the last room.
+func (a *Archiver) roomy() bool {
+	free, err := freeBytes(a.d.HiddenDir())
+	return err == nil && free > 4*roomFor(a.expected.size())
+}
+
+// foldSome commits an archive that holds the first n of the dead, and removes them;
+// left is why some could not be removed.
+func (a *Archiver) foldSome(
+	ctx context.Context, v *directory.View, d *departed, n int, o aggregate.FoldOptions, must bool,
+) (left, err error) {
+	absorb := make(map[mmapstore.ID]bool, n)
+	for _, f := range d.absorb[:n] {
+		absorb[f.ID()] = true
+	}
+	next, changed, err := aggregate.Fold(v.Archive, d.sources, absorb, o)
 	if err != nil {
-		return fmt.Errorf("fold: %w", err)
+		return nil, fmt.Errorf("fold: %w", err)
 	}
-	if !changed && !lost || ctx.Err() != nil {
-		return errors.Join(unread, ctx.Err())
+	if !changed && !must || ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
 	a.o.step(StepFolded)
 	if err := a.commit(v.Edition, next); err != nil {
-		return err
+		return nil, err
 	}
 	v.Edition = v.Next(next)
-	err = a.unlinkAbsorbed(v.Files, absorb)
+	left = a.unlinkAbsorbed(d.absorb[:n], d.cut)
 	a.o.step(StepCommitted)
-	a.prepareSpare()
-	return errors.Join(unread, err)
+	a.keepRoom(next)
+	return left, nil
 }
 
 // foldOptions keeps the ids of absorbed files that we failed to remove.
@@ -167,29 +220,6 @@ func (a *Archiver) foldOptions(v *directory.View) aggregate.FoldOptions {
 		o.Lingering[f.ID] = true
 	}
 	return o
-}
-
-// chooseDead freezes the values of the dead, so that what is folded is what was
-// read, and names whom to absorb. Files that cannot be read wait; unread names
-// them.
-func chooseDead(files []*directory.File) (sources []aggregate.Source, absorb map[mmapstore.ID]bool, unread error) {
-	absorb = make(map[mmapstore.ID]bool)
-	var errs []error
-	for _, f := range files {
-		if f.Verdict().State != mmapstore.Dead || f.Orphan() && !f.Native() && !f.Nameless() {
-			sources = append(sources, f)
-			continue
-		}
-		frozen, err := aggregate.Freeze(f)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("leaving the file of a dead process: %w", err))
-			sources = append(sources, f)
-			continue
-		}
-		sources = append(sources, frozen)
-		absorb[f.ID()] = true
-	}
-	return sources, absorb, errors.Join(errs...)
 }
 
 // mayForget reports whether a fold could change the archive without a death:
@@ -208,23 +238,27 @@ func mayForget(v *directory.View, o aggregate.FoldOptions) bool {
 
 // unlinkAbsorbed removes what the archive holds now. A file that was damaged is
 // set aside instead: what could not be read of it may matter to somebody.
-func (a *Archiver) unlinkAbsorbed(files []*directory.File, absorb map[mmapstore.ID]bool) error {
+func (a *Archiver) unlinkAbsorbed(files []*directory.File, cut map[mmapstore.ID]bool) error {
 	var errs []error
 	for _, f := range files {
-		if !absorb[f.ID()] {
-			continue
-		}
 		a.note(func(s *Stats) { s.Absorbed++ })
 		switch {
 		case f.Orphan():
-		case f.Damage() != nil:
+		case f.Damage() != nil || cut[f.ID()]:
 			errs = append(errs, a.setAside(f.Path()))
 		default:
-			errs = append(errs, unlink(f.Path()))
+			errs = append(errs, a.unlinkOne(f.Path()))
 		}
-		a.o.step(StepUnlinked)
 	}
 	return errors.Join(errs...)
+}
+
+func (a *Archiver) unlinkOne(path string) error {
+	err := unlink(path)
+	if err == nil {
+		a.o.step(StepUnlinked)
+	}
+	return err
 }
 
 // unlink removes files that an earlier archiver absorbed and did not live to
@@ -233,6 +267,7 @@ func (a *Archiver) unlink(files []directory.AbsorbedFile) error {
 	var errs []error
 	for _, f := range files {
 		errs = append(errs, unlink(f.Path))
+		a.o.step(StepLeftover)
 	}
 	return errors.Join(errs...)
 }
@@ -253,8 +288,10 @@ func (a *Archiver) sweep(paths []string) error {
 	for _, path := range paths {
 		abandoned, err := mmapstore.Abandoned(path, unbornAge)
 		if err == nil && abandoned {
-			err = os.Remove(path)
-			a.note(func(s *Stats) { s.Swept++ })
+			if err = os.Remove(path); err == nil {
+				a.note(func(s *Stats) { s.Swept++ })
+				a.o.step(StepSwept)
+			}
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, fmt.Errorf("sweep: %w", err))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"time"
 
@@ -45,17 +46,15 @@ func (a *Archiver) foldStock(ctx context.Context, e directory.Edition) error {
 		n := min(len(rested), batch)
 		var skipped error
 		skipped, err = a.foldAsides(ctx, &e, rested[:n])
-		if scarce(errors.Join(skipped, err)) && n > 1 { // for all these at once: what is folded makes room
-			batch, err = n/2, nil
+		if fewer := a.fewer(errors.Join(skipped, err), n); fewer > 0 {
+			batch, err = fewer, nil
 			continue
 		}
 		failed = append(failed, skipped)
 		rested = rested[n:]
 		p.add(n)
 	}
-	if p.end(); p.done > 0 {
-		a.prepareSpare()
-	}
+	p.end()
 	return errors.Join(err, some(failed), a.setDeadAside(ctx), ctx.Err())
 }
 
@@ -146,26 +145,19 @@ func (a *Archiver) foldAsides(ctx context.Context, e *directory.Edition, asides 
 			f.Close()
 		}
 	}()
-	dead, left := a.discard(files)
-	sources, absorb, unread := chooseDead(dead)
-	skipped = errors.Join(failed, left, unread)
-	if len(absorb) == 0 || ctx.Err() != nil {
+	a.o.step(StepProbed)
+	needed, left := a.discard(files)
+	d := chooseDead(needed)
+	skipped = errors.Join(failed, left, d.unread)
+	if len(d.absorb) == 0 || ctx.Err() != nil {
 		return skipped, ctx.Err()
 	}
 	o := a.o.Fold
 	o.KeepAllIDs, o.Partial = true, true // these are not all files
-	next, _, err := aggregate.Fold(e.Archive, sources, absorb, o)
-	if err != nil {
-		return skipped, fmt.Errorf("fold: %w", err)
-	}
-	a.o.step(StepFolded)
-	if err := a.commit(*e, next); err != nil {
-		return skipped, err
-	}
-	*e = e.Next(next)
-	left = a.unlinkAbsorbed(dead, absorb)
-	a.o.step(StepCommitted)
-	return errors.Join(skipped, left), nil
+	v := &directory.View{Edition: *e}
+	left, err = a.foldSome(ctx, v, d, len(d.absorb), o, false)
+	*e = v.Edition
+	return errors.Join(skipped, left), err
 }
 
 // discard removes what needs no archive (gauges of live modes, files in which
@@ -181,7 +173,10 @@ func (a *Archiver) discard(files []*directory.File) (dead []*directory.File, err
 		case f.NeedsArchive():
 			dead = append(dead, f)
 		default:
-			errs = append(errs, unlink(f.Path()))
+			if err := unlink(f.Path()); err != nil {
+				errs = append(errs, err)
+				continue
+			}
 			a.note(func(s *Stats) { s.Discarded++ })
 			a.o.step(StepDiscarded)
 		}
@@ -204,10 +199,16 @@ func (a *Archiver) setDeadAside(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
+	if all {
+		a.expected.stock = 0
+	}
 	var errs []error
 	for _, path := range paths {
 		if ctx.Err() != nil {
 			break
+		}
+		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
+			a.expected.stock = max(a.expected.stock, held(info))
 		}
 		err := a.setStockAside(path, known[path])
 		switch {
@@ -273,6 +274,7 @@ func (a *Archiver) setStockAside(path string, known mourned) error {
 		known = mourned{in, time.Now()}
 	}
 	a.mourned[path] = known
+	a.o.step(StepMourned)
 	return nil
 }
 

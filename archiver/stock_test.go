@@ -59,7 +59,7 @@ func TestStockFilesAreArchived(t *testing.T) {
 // to who looks for the first time and to who has looked before; the next one
 // finishes.
 func TestKillAtEveryStepWithStockFiles(t *testing.T) {
-	steps := append([]Step{StepSetAside, StepDiscarded}, Steps...)
+	steps := append([]Step{StepMourned, StepSetAside, StepProbed, StepDiscarded}, commitSteps...)
 	for _, step := range steps {
 		for _, kills := range []int{1, 2} {
 			t.Run(fmt.Sprintf("%s/%d", step, kills), func(t *testing.T) {

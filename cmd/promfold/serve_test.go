@@ -66,8 +66,10 @@ func TestServeArchives(t *testing.T) {
 	closeIt()
 	d.wants("jobs_total 7", "busy 3")
 	d.eventually("promfold_archive_absorbed_files_total 1")
-	d.wants("jobs_total 7", "busy 3", "promfold_archive_active 1", "promfold_archive_generation 1")
-	if body := d.metrics(); strings.Contains(body, "go_goroutines") || strings.Contains(body, "promhttp_") {
+	d.wants("jobs_total 7", "busy 3", "promfold_archive_active 1")
+	if body := d.metrics(); !strings.Contains(body, "\npromfold_archive_generation ") {
+		t.Error("no generation of the archive")
+	} else if strings.Contains(body, "go_goroutines") || strings.Contains(body, "promhttp_") {
 		t.Error("metrics of the process, which are switched off")
 	}
 	d.signal()
