@@ -261,7 +261,8 @@ func (a *Archive) decodeSeries(d *wire.Decoder) error {
 		return err
 	case d.Err != nil:
 		return d.Err
-	case family < 0 || family >= len(a.Schema.Families):
+	case family < 0 || family >= len(a.Schema.Families),
+		mmapstore.TakenLabel(a.Schema.Families[family].Type, labels) != "":
 		return mmapstore.ErrMalformed
 	}
 	s := mmapstore.Series{Family: family, Labels: labels, Created: int64(d.U64()), Word: len(a.Words)}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/internal/fixture"
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -72,6 +73,20 @@ func TestArchiveSpellings(t *testing.T) {
 	}
 }
 
+// Property: an archive with a label that the exposition adds by itself is refused:
+// twice in one sample, it would make every answer invalid.
+func TestArchiveTakenLabels(t *testing.T) {
+	for _, label := range []string{"le", "quantile", "__name__"} {
+		a := richArchive(t)
+		for i := range a.Schema.Series {
+			a.Schema.Series[i].Labels = labelSet(label + "=1")
+		}
+		if _, err := aggregate.DecodeArchive(a.Encode()); !errors.Is(err, mmapstore.ErrMalformed) {
+			t.Errorf("%s: %v", label, err)
+		}
+	}
+}
+
 // Property: no single bit can be flipped unnoticed, but for the 8 bytes of the
 // header that mean nothing.
 func TestArchiveBitFlips(t *testing.T) {
@@ -103,9 +118,9 @@ func sealed(payload []byte) []byte {
 	return b
 }
 
-// FuzzDecodeArchive: any bytes, with checksums that agree, are decoded or
-// refused in memory proportional to their length; what was decoded says the same
-// when encoded again, and can be merged and folded.
+// Property: any bytes, with checksums that agree, are decoded or refused in
+// memory proportional to their length; what was decoded says the same when encoded
+// again, its merge is a valid exposition, and it can be folded.
 func FuzzDecodeArchive(f *testing.F) {
 	b := richArchive(f).Encode()[aggregate.ArchiveHeaderSize:]
 	f.Add(b)
@@ -138,8 +153,12 @@ func FuzzDecodeArchive(f *testing.F) {
 		if !bytes.Equal(again.Encode(), encoded) {
 			t.Fatal("encoded again, it is another")
 		}
-		if _, err := aggregate.NewMerger(at(noon)).Merge([]aggregate.Source{a.Source("archive", nil), process(1).counter("c", 1, 0)}); err != nil {
+		r, err := aggregate.NewMerger(at(noon)).Merge([]aggregate.Source{a.Source("archive", nil), process(1).counter("c", 1, 0)})
+		if err != nil {
 			t.Fatal(err)
+		}
+		if text := exposition(t, r.Families); fixture.Valid([]byte(text)) != nil {
+			t.Fatalf("%v:\n%s", fixture.Valid([]byte(text)), text)
 		}
 		if _, _, err := aggregate.Fold(a, sources([]*fake{process(1).counter("c", 1, 0)}), nil, aggregate.FoldOptions{Now: at(noon)}); err != nil {
 			t.Fatal(err)

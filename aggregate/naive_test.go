@@ -229,12 +229,16 @@ func choose(mode mmapstore.Mode, shares []*share) (v float64, ok bool) {
 	return best.value, true
 }
 
+// preferred: NaN loses to whatever else there is.
 func preferred(mode mmapstore.Mode, s, best *share) bool {
-	switch mode {
-	case mmapstore.Min, mmapstore.LiveMin:
+	if latest := mode == mmapstore.Latest || mode == mmapstore.LiveLatest; latest && s.setAt != best.setAt {
+		return s.setAt > best.setAt
+	}
+	switch {
+	case math.IsNaN(s.value) || math.IsNaN(best.value):
+		return math.IsNaN(best.value)
+	case mode == mmapstore.Min || mode == mmapstore.LiveMin:
 		return s.value < best.value
-	case mmapstore.Latest, mmapstore.LiveLatest:
-		return s.setAt > best.setAt || s.setAt == best.setAt && s.value > best.value
 	default:
 		return s.value > best.value
 	}
