@@ -14,6 +14,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"google.golang.org/protobuf/proto"
 )
 
 // Sample is one line of an exposition.
@@ -67,7 +68,10 @@ func (s Samples) addMetric(family *dto.MetricFamily, m *dto.Metric) {
 	case dto.MetricType_HISTOGRAM:
 		s.add(name+"_sum", labels, m.GetHistogram().GetSampleSum(), true)
 		s.add(name+"_count", labels, float64(m.GetHistogram().GetSampleCount()), true)
-		for _, b := range m.GetHistogram().GetBucket() {
+		inf := &dto.Bucket{ // which the protobuf format leaves to the count
+			UpperBound: proto.Float64(math.Inf(1)), CumulativeCount: proto.Uint64(m.GetHistogram().GetSampleCount()),
+		}
+		for _, b := range append([]*dto.Bucket{inf}, m.GetHistogram().GetBucket()...) {
 			with := maps.Clone(labels)
 			with["le"] = Bound(b.GetUpperBound())
 			s.add(name+"_bucket", with, float64(b.GetCumulativeCount()), true)
