@@ -18,6 +18,17 @@ type compiled struct {
 	loaded   bool       // words hold something
 }
 
+// sourceKey tells sources apart. Ids of files and of archives are no matter of
+// each other: a file could claim the id of an archive, and take its place.
+type sourceKey struct {
+	id      mmapstore.ID
+	archive bool
+}
+
+func keyOf(src Source) sourceKey { return sourceKey{src.Meta().ID, src.History() != nil} }
+
+func (c *compiled) key() sourceKey { return sourceKey{c.meta.ID, c.history != nil} }
+
 // target is where a series of a source goes.
 type target struct {
 	series  *series
@@ -56,7 +67,7 @@ func (m *Merger) resolve(c *compiled) bool {
 		}
 		g := m.group(f.Name)
 		v := g.find(f)
-		if !m.folding || m.folds[c.meta.ID] {
+		if !m.folding || m.folds[c.key()] {
 			v.describe(f, c.born(i))
 		}
 		v.spelling.vote(f) // also where m folds others: their bounds are in the archive's union

@@ -54,8 +54,8 @@ func Fold(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o FoldOp
 	o.setDefaults()
 	f := newFolder(old, sources, absorb, o)
 	f.m.accumulate(append(slices.Clone(sources), old.Source("archive", nil)))
-	for id, err := range f.m.failed {
-		if f.m.folds[id] {
+	for key, err := range f.m.failed {
+		if f.m.folds[key] {
 			return nil, false, err
 		}
 	}
@@ -85,14 +85,14 @@ type folder struct {
 func newFolder(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o FoldOptions) *folder {
 	m := NewMerger(o.Now)
 	m.folding = true
-	m.folds = map[mmapstore.ID]bool{old.ID: true}
+	m.folds = map[sourceKey]bool{{old.ID, true}: true}
 	next := NewArchive()
 	next.ID, next.Generation, next.Horizon = mmapstore.NewID(), old.Generation+1, old.Horizon
 	next.Absorbed = slices.Clone(old.Absorbed)
 	f := &folder{o: o, now: o.Now().UnixNano(), old: old, next: next, m: m}
 	for _, src := range sources {
-		if meta := src.Meta(); absorb[meta.ID] && !m.folds[meta.ID] {
-			m.folds[meta.ID] = true
+		if meta := src.Meta(); absorb[meta.ID] && !m.folds[keyOf(src)] {
+			m.folds[keyOf(src)] = true
 			next.Absorbed = append(next.Absorbed, Absorbed{meta.ID, next.Generation, f.now, meta.Inode})
 		}
 	}
@@ -271,20 +271,20 @@ func (s *series) words(now int64) []uint64 {
 // carryForgets writes down what counts no more of the sources that remain.
 func (f *folder) carryForgets() {
 	forgotten := make(map[mmapstore.ID][]Forgotten)
-	for id, c := range f.m.sources {
-		if f.m.folds[id] {
+	for key, c := range f.m.sources {
+		if f.m.folds[key] {
 			continue
 		}
 		for i := range c.targets {
 			if entry, ok := f.forgottenShare(c, i); ok {
-				forgotten[id] = append(forgotten[id], entry)
+				forgotten[key.id] = append(forgotten[key.id], entry)
 			}
 		}
 	}
 	absorbed := idSet(f.next.Absorbed) // which is not final yet
 	for id, entries := range f.old.History.Forgotten {
 		// A file that we cannot see today may be back tomorrow.
-		if _, here := f.m.sources[id]; !here && !absorbed[id] && len(forgotten) < maxForgotten {
+		if _, here := f.m.sources[sourceKey{id: id}]; !here && !absorbed[id] && len(forgotten) < maxForgotten {
 			forgotten[id] = entries
 		}
 	}

@@ -273,3 +273,20 @@ func TestDeletionExample(t *testing.T) {
 		}
 	}
 }
+
+// Property: a file that claims the id of the archive costs nobody anything but
+// itself: what the archive holds is shown, and the next fold has it.
+func TestFileWithTheArchivesID(t *testing.T) {
+	old := process(1).dead().counter("c", 10, 0)
+	a := archived(t, aggregate.NewArchive(), []*fake{old}, aggregate.FoldOptions{}, old)
+	thief, good := process(2).counter("c", 1, 0), process(3).counter("c", 2, 0)
+	thief.meta.ID = a.ID
+	all := []*fake{thief, good}
+	if got := samples(t, mergeAll(t, append(sources(all), a.Source("archive", nil))...).Families); got != "c 13" {
+		t.Errorf("merged: %s", got)
+	}
+	a = archived(t, a, all, aggregate.FoldOptions{}, good.dead())
+	if got := samples(t, mergeAll(t, thief, a.Source("archive", nil)).Families); got != "c 13" {
+		t.Errorf("folded: %s", got)
+	}
+}

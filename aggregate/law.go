@@ -37,7 +37,7 @@ func (m *Merger) add(c *compiled) {
 			continue // an archive will know nothing of it
 		}
 		s.life.note(past, c.meta.dead())
-		if m.folding && !m.folds[c.meta.ID] {
+		if m.folding && !m.folds[c.key()] {
 			continue // its life matters to a fold, its values are not folded
 		}
 		s.life.contribute(created, past)

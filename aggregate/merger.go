@@ -23,16 +23,16 @@ type Merger struct {
 	mu       sync.Mutex
 	folding  bool // see Fold: every variant keeps to itself
 	groups   map[string]*group
-	sources  map[mmapstore.ID]*compiled
+	sources  map[sourceKey]*compiled
 	merge    uint64 // number of the present merge
 	began    int64  // when it began, Unix nanoseconds
 	loadedAt int64  // when the present source was loaded, the same
 	epoch    uint64 // changes when some group shows another variant
 	scratch  []uint64
-	invalid  int                    // values of this merge that no law can take
-	failed   map[mmapstore.ID]error // sources of this merge that could not be read
+	invalid  int                 // values of this merge that no law can take
+	failed   map[sourceKey]error // sources of this merge that could not be read
 	forgets  map[mmapstore.ID]map[int]*Forgotten
-	folds    map[mmapstore.ID]bool // folding: whose values are folded
+	folds    map[sourceKey]bool // folding: whose values are folded
 }
 
 // NewMerger makes a merger. now gives the time of day; nil means time.Now.
@@ -43,7 +43,7 @@ func NewMerger(now func() time.Time) *Merger {
 	return &Merger{
 		now:     now,
 		groups:  make(map[string]*group),
-		sources: make(map[mmapstore.ID]*compiled),
+		sources: make(map[sourceKey]*compiled),
 	}
 }
 
@@ -80,9 +80,9 @@ func (m *Merger) accumulate(sources []Source) {
 
 func (m *Merger) fail(c *compiled, err error) {
 	if m.failed == nil {
-		m.failed = make(map[mmapstore.ID]error)
+		m.failed = make(map[sourceKey]error)
 	}
-	m.failed[c.meta.ID] = fmt.Errorf("read %s: %w", c.meta.Name, err)
+	m.failed[c.key()] = fmt.Errorf("read %s: %w", c.meta.Name, err)
 }
 
 // part is a source that takes part in a merge, and what is known of it.
@@ -98,10 +98,11 @@ func (m *Merger) compile(sources []Source) []part {
 	gone := false  // some source left, or laid out its series anew
 	for _, src := range sources {
 		meta := src.Meta()
-		c, ok := m.sources[meta.ID]
+		key := keyOf(src)
+		c, ok := m.sources[key]
 		if !ok {
 			c = &compiled{epoch: m.epoch, history: src.History()}
-			m.sources[meta.ID] = c
+			m.sources[key] = c
 		} else if c.stamp == m.merge {
 			continue // one source under two names counts once
 		}
@@ -156,9 +157,9 @@ func (m *Merger) group(name string) *group {
 }
 
 func (m *Merger) dropSources() (dropped bool) {
-	for id, c := range m.sources {
+	for key, c := range m.sources {
 		if c.stamp != m.merge {
-			delete(m.sources, id)
+			delete(m.sources, key)
 			dropped = true
 		}
 	}
