@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/mmapstore"
@@ -19,19 +20,26 @@ const maxArchiveSize = 1 << 30
 // is none. mmapstore's ErrChecksum, ErrTruncated, ErrMalformed and ErrNotNative
 // mean damage, ErrVersion and ErrByteOrder that another program made it.
 func ReadArchive(path string) (*aggregate.Archive, error) {
+	return readArchive(path, mmapstore.OpenRegular)
+}
+
+// opener opens a regular file, and tells its size.
+type opener func(path string) (*os.File, int64, error)
+
+func readArchive(path string, open opener) (*aggregate.Archive, error) {
 	// While an archiver exchanges archive and spare, a reader may hold the file
 	// that has just become the spare and is being written again. Its name then
 	// leads elsewhere.
 	for try := 1; ; try++ {
-		a, err := readArchiveOnce(path)
+		a, err := readArchiveOnce(path, open)
 		if err == nil || !Damaged(err) || try == 3 {
 			return a, err
 		}
 	}
 }
 
-func readArchiveOnce(path string) (*aggregate.Archive, error) {
-	f, size, err := mmapstore.OpenRegular(path)
+func readArchiveOnce(path string, open opener) (*aggregate.Archive, error) {
+	f, size, err := open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +80,8 @@ type stamp struct {
 
 // readStamp is the cheap look at an archive: its header. The zero stamp means
 // that there is none.
-func readStamp(path string) (stamp, error) {
-	f, _, err := mmapstore.OpenRegular(path)
+func readStamp(path string, open opener) (stamp, error) {
+	f, _, err := open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return stamp{}, nil
 	}

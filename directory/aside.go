@@ -27,7 +27,7 @@ type Aside struct {
 func (d *Directory) NewAside(path string) Aside {
 	id := mmapstore.NewID()
 	name := asideName(id, filepath.Base(path))
-	if _, err := os.Stat(d.AsideDir()); err != nil {
+	if info, err := os.Lstat(d.AsideDir()); err != nil || !info.IsDir() {
 		return Aside{id, filepath.Join(d.path, "."+name)}
 	}
 	return Aside{id, filepath.Join(d.AsideDir(), name)}
@@ -36,8 +36,8 @@ func (d *Directory) NewAside(path string) Aside {
 // Asides lists what was set aside.
 func (d *Directory) Asides() ([]Aside, error) {
 	var asides []Aside
-	for _, dir := range []string{d.path, d.AsideDir()} {
-		names, err := readNames(dir)
+	for _, dir := range []string{filepath.Clean(d.path), d.AsideDir()} {
+		names, err := d.readNames(dir)
 		if err != nil {
 			return nil, fmt.Errorf("list the files set aside: %w", err)
 		}
@@ -53,7 +53,7 @@ func (d *Directory) Asides() ([]Aside, error) {
 // StockPaths lists the files of stock clients that lie in the directory under
 // their own names.
 func (d *Directory) StockPaths() ([]string, error) {
-	names, err := readNames(d.path)
+	names, err := d.readNames(filepath.Clean(d.path))
 	if err != nil {
 		return nil, fmt.Errorf("list the directory: %w", err)
 	}
@@ -66,17 +66,17 @@ func (d *Directory) StockPaths() ([]string, error) {
 	return paths, nil
 }
 
-// readNames lists a directory. One that does not exist is empty.
-func readNames(dir string) ([]string, error) {
-	f, err := os.Open(dir)
+// readNames lists one of our directories. One that does not exist is empty.
+func (d *Directory) readNames(dir string) ([]string, error) {
+	opened, err := d.openDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return f.Readdirnames(-1)
+	defer opened.Close()
+	return opened.Names()
 }
 
 // StockState is which file lies at path, and whether its writer lives. It reads no
@@ -99,7 +99,7 @@ func (d *Directory) SetAside(path string, in aggregate.Inode, to Aside) (done bo
 		if f.in != in || f.probe().State != mmapstore.Dead {
 			return nil
 		}
-		if err := os.Rename(path, to.Path); err != nil {
+		if err := d.Rename(path, to.Path); err != nil {
 			return fmt.Errorf("set the file of a dead process aside: %w", err)
 		}
 		done = true

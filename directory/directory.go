@@ -110,18 +110,19 @@ type Edition struct {
 	Archive *aggregate.Archive
 
 	path   string
+	open   opener
 	onDisk stamp // zero if there was none that can be read
 }
 
 // Current reports whether the archive on disk is still the one of the edition.
 func (e Edition) Current() bool {
-	now, _ := readStamp(e.path) // one that cannot be read is nobody's new one
+	now, _ := readStamp(e.path, e.open) // one that cannot be read is nobody's new one
 	return now == e.onDisk
 }
 
 // Next is the edition of the archive that was just put in the place of this one.
 func (e Edition) Next(a *aggregate.Archive) Edition {
-	return Edition{Archive: a, path: e.path, onDisk: stamp{a.Generation, a.ID}}
+	return Edition{Archive: a, path: e.path, open: e.open, onDisk: stamp{a.Generation, a.ID}}
 }
 
 // View is what one scan found: sources that count everything exactly once. It

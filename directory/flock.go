@@ -25,18 +25,42 @@ const lockPoll = 50 * time.Millisecond
 // LockDir locks the directory at path, waiting for others until ctx ends.
 // Shared locks exclude exclusive ones only.
 func LockDir(ctx context.Context, path string, shared bool) (*Lock, error) {
-	return lockPath(ctx, path, shared, unix.O_DIRECTORY)
+	return lockOpened(ctx, func() (*os.File, error) { return openTrusted(path) }, shared)
 }
 
-func lockPath(ctx context.Context, path string, shared bool, flags int) (*Lock, error) {
+// LockCommits takes the lock that keeps commits away, as LockDir would.
+func (d *Directory) LockCommits(ctx context.Context, shared bool) (*Lock, error) {
+	return lockOpened(ctx, func() (*os.File, error) {
+		dir, err := d.openDir(d.HiddenDir())
+		if err != nil {
+			return nil, err
+		}
+		return dir.File(), nil
+	}, shared)
+}
+
+// openTrusted opens a directory at a path of the operator's.
+func openTrusted(path string) (*os.File, error) {
+	dir, err := sys.OpenDir(path)
+	if err != nil {
+		return nil, err
+	}
+	return dir.File(), nil
+}
+
+func lockOpened(ctx context.Context, open func() (*os.File, error), shared bool) (*Lock, error) {
 	for {
-		l, err := tryLock(path, shared, flags)
+		f, err := open()
+		if err != nil {
+			return nil, err
+		}
+		l, err := tryLock(f, shared)
 		if l != nil || err != nil {
 			return l, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for the lock on %s: %w", path, ctx.Err())
+			return nil, fmt.Errorf("wait for the lock on %s: %w", f.Name(), ctx.Err())
 		case <-time.After(lockPoll):
 		}
 	}
@@ -44,19 +68,20 @@ func lockPath(ctx context.Context, path string, shared bool, flags int) (*Lock, 
 
 // TryLockDir is LockDir without waiting: nil, nil if others hold the lock.
 func TryLockDir(path string, shared bool) (*Lock, error) {
-	return tryLock(path, shared, unix.O_DIRECTORY)
-}
-
-func tryLock(path string, shared bool, flags int) (*Lock, error) {
-	f, err := os.OpenFile(path, flags|unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	f, err := openTrusted(path)
 	if err != nil {
 		return nil, err
 	}
+	return tryLock(f, shared)
+}
+
+// tryLock takes the file over: it belongs to the lock, or is closed.
+func tryLock(f *os.File, shared bool) (*Lock, error) {
 	how := unix.LOCK_EX
 	if shared {
 		how = unix.LOCK_SH
 	}
-	err = sys.RetryEINTR(func() error { return unix.Flock(int(f.Fd()), how|unix.LOCK_NB) })
+	err := sys.OnFD(f, func(fd uintptr) error { return unix.Flock(int(fd), how|unix.LOCK_NB) })
 	if err == nil {
 		return &Lock{f}, nil
 	}
@@ -64,7 +89,7 @@ func tryLock(path string, shared bool, flags int) (*Lock, error) {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, nil
 	}
-	return nil, fmt.Errorf("lock %s: %w", path, err)
+	return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 }
 
 // Covers reports whether the path still leads to the directory that is locked,

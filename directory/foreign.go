@@ -40,7 +40,7 @@ func (d *Directory) lockForeign(ctx context.Context, v *View) {
 	ctx, cancel := context.WithTimeout(ctx, foreignWait)
 	defer cancel()
 	var err error
-	if v.foreign, err = lockPath(ctx, path, true, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if v.foreign, err = lockOpened(ctx, func() (*os.File, error) { return d.OpenFile(path, os.O_RDONLY, 0) }, true); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		v.Problems = append(v.Problems, Problem{path, err})
 	}
 }

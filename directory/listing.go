@@ -67,14 +67,23 @@ func (l *listing) list(ctx context.Context) error {
 // eachName calls f for every name in the directory dir. It reports whether there
 // is such a directory.
 func (l *listing) eachName(ctx context.Context, dir string, f func(path, name string)) (listed bool, err error) {
-	entries, err := os.ReadDir(dir)
+	var names []string
+	opened, err := l.d.openDir(dir)
+	if err == nil {
+		defer opened.Close()
+		names, err = opened.Names()
+	}
+	imposter := notDirectory(err) && dir != l.d.path // waiting would not help
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		l.v.Missing = l.v.Missing || dir == l.d.path
 		return false, nil
-	case err != nil && !l.d.scanned:
+	case err != nil && !l.d.scanned && !imposter:
 		return false, fmt.Errorf("list the directory: %w", err)
 	case err != nil:
+		if imposter {
+			err = fmt.Errorf("%w: %w", mmapstore.ErrNotRegular, err)
+		}
 		l.v.Problems = append(l.v.Problems, Problem{dir, err})
 		l.v.Unopened++                   // there may be any file
 		for path, f := range l.d.files { // what was there a moment ago
@@ -84,11 +93,11 @@ func (l *listing) eachName(ctx context.Context, dir string, f func(path, name st
 		}
 		return true, nil
 	}
-	for _, e := range entries {
+	for _, name := range names {
 		if ctx.Err() != nil {
 			return true, ctx.Err()
 		}
-		f(filepath.Join(dir, e.Name()), e.Name())
+		f(filepath.Join(dir, name), name)
 	}
 	return true, nil
 }

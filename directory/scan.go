@@ -54,7 +54,7 @@ const (
 func (d *Directory) scanLocked(ctx context.Context, nativeOnly bool) (*View, error) {
 	waiting, cancel := context.WithTimeout(ctx, commitWait)
 	defer cancel()
-	lock, err := LockDir(waiting, d.HiddenDir(), true)
+	lock, err := d.LockCommits(waiting, true)
 	if err != nil {
 		return nil, fmt.Errorf("the archive keeps changing: %w", err)
 	}
@@ -68,7 +68,7 @@ func (d *Directory) scanLocked(ctx context.Context, nativeOnly bool) (*View, err
 
 // scanOnce reports settled if no commit came in between.
 func (d *Directory) scanOnce(ctx context.Context, nativeOnly bool) (v *View, settled bool, err error) {
-	v = &View{Edition: Edition{path: d.ArchivePath()}, labels: d.o.Labels, overrides: d.overrides.Load(), nativeOnly: nativeOnly}
+	v = &View{Edition: Edition{path: d.ArchivePath(), open: d.openRegular}, labels: d.o.Labels, overrides: d.overrides.Load(), nativeOnly: nativeOnly}
 	defer func() {
 		if !settled {
 			v.Close()
@@ -114,7 +114,7 @@ func (d *Directory) discard(found map[string]*tracked) {
 // the one on disk, zero if there is none that can be read.
 func (d *Directory) readArchive(v *View) (stamp, error) {
 	v.Archive = d.archive
-	on, err := readStamp(d.ArchivePath())
+	on, err := readStamp(d.ArchivePath(), d.openRegular)
 	if err == nil && on == (stamp{}) {
 		// None. If there was one, others removed it; what it held was exposed
 		// and stays, and the next commit writes it again.
@@ -122,7 +122,7 @@ func (d *Directory) readArchive(v *View) (stamp, error) {
 	}
 	if err == nil && on != d.stamp {
 		var a *aggregate.Archive
-		if a, err = ReadArchive(d.ArchivePath()); err == nil {
+		if a, err = readArchive(d.ArchivePath(), d.openRegular); err == nil {
 			if a.Generation < d.stamp.generation { // a new one, whose numbers begin again
 				d.forgetGenerations()
 			}

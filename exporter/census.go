@@ -3,8 +3,6 @@
 package exporter
 
 import (
-	"os"
-
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/archiver"
 	"github.com/promfold/promfold/directory"
@@ -108,7 +106,7 @@ func (c *census) take(m Member, v *directory.View) *dirCensus {
 	for _, p := range v.Problems {
 		d.problem(p)
 	}
-	d.takeArchive(m.Directory.ArchivePath(), v.Archive)
+	d.takeArchive(m.Directory, v.Archive)
 	if m.Archiver != nil {
 		d.takeArchiver(m.Archiver.Stats())
 	}
@@ -135,9 +133,9 @@ func (d *dirCensus) takeProcesses(files []*directory.File) {
 	}
 }
 
-func (d *dirCensus) takeArchive(path string, a *aggregate.Archive) {
+func (d *dirCensus) takeArchive(of *directory.Directory, a *aggregate.Archive) {
 	d.archiveGeneration = a.Generation
-	if info, err := os.Stat(path); err == nil {
+	if info, err := of.ArchiveInfo(); err == nil {
 		d.archiveSize = info.Size()
 		d.archiveCommitted = float64(info.ModTime().UnixNano()) / 1e9
 	}

@@ -96,6 +96,12 @@ func birth(dir string, h *Header, perm os.FileMode) (_ *os.File, path string, er
 // the file's size, too.
 func OpenRegular(path string) (*os.File, int64, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	return Regular(path, f, err)
+}
+
+// Regular judges what an open of the path came to, with flags as OpenRegular's, and
+// closes what is no regular file.
+func Regular(path string, f *os.File, err error) (*os.File, int64, error) {
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) { // a link, a socket
 		return nil, 0, fmt.Errorf("%s: %w", path, ErrNotRegular)
 	}

@@ -15,6 +15,8 @@ import (
 type Options struct {
 	// Overrides are what the operator says about families.
 	Overrides mmapstore.Overrides
+	// Open opens the file. Default: mmapstore.OpenRegular.
+	Open func(path string) (*os.File, int64, error)
 }
 
 // Reader reads the file of some process that uses a stock client, which may be
@@ -46,7 +48,10 @@ type Reader struct {
 // Open opens the file at path, which is of the format f. Errors: ErrNotRegular,
 // or what the file system says.
 func Open(path string, f Format, o Options) (*Reader, error) {
-	file, _, err := mmapstore.OpenRegular(path)
+	if o.Open == nil {
+		o.Open = mmapstore.OpenRegular
+	}
+	file, _, err := o.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,94 @@
+//go:build unix
+
+package sys_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/internal/sys"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openDir(t *testing.T, path string) *sys.Dir {
+	t.Helper()
+	d, err := sys.OpenDir(path)
+	must(t, err)
+	t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+// Property: a Dir stays in the directory that was opened, whatever is put into its
+// place, and follows no link in it.
+func TestDirStays(t *testing.T) {
+	base := t.TempDir()
+	in, elsewhere := filepath.Join(base, "in"), filepath.Join(base, "elsewhere")
+	must(t, os.Mkdir(in, 0o700))
+	must(t, os.Mkdir(elsewhere, 0o700))
+	must(t, os.WriteFile(filepath.Join(elsewhere, "file"), []byte("kept"), 0o600))
+	must(t, os.Symlink(elsewhere, filepath.Join(in, "link")))
+	must(t, os.Symlink(filepath.Join(elsewhere, "file"), filepath.Join(in, "filelink")))
+	must(t, os.Symlink(filepath.Join(elsewhere, "new"), filepath.Join(in, "dangling")))
+	d := openDir(t, in)
+
+	if _, err := d.OpenDir("link"); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("open a link as a directory: %v", err)
+	}
+	for _, name := range []string{"filelink", "dangling"} {
+		if _, err := d.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600); !errors.Is(err, unix.ELOOP) {
+			t.Errorf("open %s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"link/file", "../elsewhere/file", "..", "", "/"} {
+		if err := d.Remove(name); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("remove %q: %v", name, err)
+		}
+	}
+
+	// Somebody swaps the directory for a link.
+	must(t, os.Rename(in, in+"-old"))
+	must(t, os.Symlink(elsewhere, in))
+	must(t, d.Mkdir("sub", 0o700))
+	sub, err := d.OpenDir("sub")
+	must(t, err)
+	defer sub.Close()
+	must(t, d.Rename("filelink", sub, "file"))
+	must(t, sub.Remove("file"))
+	f, err := sub.OpenFile("made", os.O_RDWR|os.O_CREATE, 0o600)
+	must(t, err)
+	must(t, f.Close())
+	must(t, sub.Exchange("made", "renamed"))
+	f, err = sub.OpenFile("made", os.O_RDWR|os.O_CREATE, 0o600)
+	must(t, err)
+	_, err = f.WriteString("second")
+	must(t, errors.Join(err, f.Close()))
+	must(t, sub.Exchange("made", "renamed"))
+	names, err := sub.Names()
+	must(t, err)
+	if b, err := os.ReadFile(filepath.Join(in+"-old", "sub", "renamed")); string(b) != "second" {
+		t.Errorf("exchanged: %q, %v in %v", b, err, names)
+	}
+	entries, err := os.ReadDir(elsewhere)
+	must(t, err)
+	if len(entries) != 1 {
+		t.Errorf("elsewhere: %v", entries)
+	}
+	names, err = d.Names()
+	must(t, err)
+	slices.Sort(names)
+	if want := []string{"dangling", "link", "sub"}; !slices.Equal(names, want) {
+		t.Errorf("names: %v", names)
+	}
+}
