@@ -1,0 +1,198 @@
+//go:build attack && linux
+
+package attack_test
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/exporter"
+	"github.com/promfold/promfold/internal/rig"
+)
+
+var loadTime = flag.Duration("loadtime", 8*time.Second, "how long 50 clients scrape at once")
+
+// Property: under fifty clients at once, a third of which hang up, dawdle or say
+// only half of what they want, the others get whole, valid answers that never fall
+// behind what was acknowledged; who dawdles keeps no file open; merges are
+// shared and run one at a time; and when all are gone, so is what they cost.
+func TestLoadScrapers(t *testing.T) {
+	dir := rig.NewDirectory(t, rig.User{}, 0o755)
+	s := rig.StartSidecar(t, promfold(), rig.Seat{}, dir, "--archive.interval=200ms")
+	startCrowd(t, dir, 8, 3000).count(t) // makes an answer that no buffer holds
+	l := &ledger{}
+	living := make([]*counter, 4)
+	for i := range living {
+		living[i] = l.start(t, dir)
+		living[i].counts(t, 1)
+	}
+	before := held(t, s, dir)
+	start, began := s.Scraped(t), time.Now()
+	counted := l.batches()
+
+	c := &loadClients{url: s.URL(), least: l.least, quit: make(chan struct{})}
+	c.scrapers(32)
+	c.hangers(8)
+	c.slow(6)
+	c.halves(4)
+	rig.Await(t, 2*patience, func() error {
+		if n := c.stuck.Load(); n < 6 {
+			return fmt.Errorf("%d slow readers are stuck", n)
+		}
+		return nil
+	})
+	living[0] = mayNotHold(t, s, l, living[0], dir)
+	time.Sleep(max(0, *loadTime-time.Since(began))) // the load is the test
+	pace := float64(l.batches()-counted) / time.Since(began).Seconds()
+	answered := c.answered.Load()
+	during := held(t, s, dir)
+	c.stop(t)
+	end, elapsed := s.Scraped(t), time.Since(began)
+	merges := end.Sum("promfold_merge_duration_seconds_count") - start.Sum("promfold_merge_duration_seconds_count")
+	merging := end.Sum("promfold_merge_duration_seconds_sum") - start.Sum("promfold_merge_duration_seconds_sum")
+	if most := float64(c.asked.Load() + 2); merges > most { // the test has asked twice
+		t.Errorf("%v merges for %v requests", merges, most)
+	}
+	if merging > elapsed.Seconds() {
+		t.Errorf("merges took %vs of %v: some ran at once", merging, elapsed)
+	}
+	after := awaitHeld(t, s, dir, before)
+	for _, w := range living {
+		w.pause(t)
+	}
+	l.check(t, s.Scraped(t))
+	t.Logf("%v: %d requests, %d answered in full, %d hung up on; %v merges; workers acknowledged %.0f batches a second",
+		elapsed.Round(time.Second), c.asked.Load(), answered, c.hungUp.Load(), merges, pace)
+	t.Logf("before: %v; during: %v; after: %v", before, during, after)
+	mayNotComplain(t, s.Stop(t))
+}
+
+// mayNotHold holds that the file of a process that died is given back once it is
+// archived, whoever still reads an answer that was made of it. It returns another
+// worker.
+func mayNotHold(t *testing.T, s *rig.Sidecar, l *ledger, w *counter, dir string) *counter {
+	t.Helper()
+	file := fmt.Sprintf("%s/worker-%d-", dir, w.PID)
+	w.kill()
+	rig.Await(t, patience, func() error {
+		maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", s.Process().PID))
+		if err != nil {
+			return err
+		}
+		left, _ := filepath.Glob(file + "*")
+		if n := strings.Count(string(maps), file); n > 0 || len(left) > 0 {
+			return fmt.Errorf("%d files of a dead worker are there, %d mapped", len(left), n)
+		}
+		return nil
+	})
+	return l.start(t, dir)
+}
+
+// mayNotComplain holds that clients are no reason for a line in the log.
+func mayNotComplain(t *testing.T, log string) {
+	t.Helper()
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, "level=INFO") {
+			t.Errorf("the sidecar complained: %s", line)
+		}
+	}
+}
+
+// batches is how many were acknowledged.
+func (l *ledger) batches() (n uint64) {
+	acked, _ := l.acknowledged()
+	for _, of := range acked {
+		n += of
+	}
+	return n
+}
+
+// Property: a merge whose clients have all hung up is not finished. One that waits
+// for another program's archiver shows it.
+func TestLoadHungUp(t *testing.T) {
+	dir := rig.NewDirectory(t, rig.User{}, 0o755)
+	startCrowd(t, dir, 4, 10)
+	lock, err := os.Create(filepath.Join(dir, "lockfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	d := directory.New(dir, directory.Options{})
+	defer d.Close()
+	e := exporter.New(exporter.Options{Members: []exporter.Member{{Directory: d}}, Logger: slog.New(slog.DiscardHandler)})
+	var entered, left atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		entered.Add(1)
+		defer left.Add(1)
+		e.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	c := &loadClients{url: server.URL}
+	const cycles, many = 10, 50
+	slow := 0 // cycles in which a merge may have waited long enough to go on without the lock
+	for cycle := range int64(cycles) {
+		if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		var conns []io.Closer
+		for range many {
+			conn, err := c.dial(wholeRequest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns = append(conns, conn)
+		}
+		awaitCount(t, "requests under way", &entered, (cycle+1)*(many+1)-1)
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+		awaitCount(t, "requests given up", &left, (cycle+1)*(many+1)-1)
+		if time.Since(began) > time.Second {
+			slow++
+		}
+		if err := unix.Flock(int(lock.Fd()), unix.LOCK_UN); err != nil {
+			t.Fatal(err)
+		}
+		merges, err := mergesSoFar(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most := float64(cycle + 1 + 2*int64(slow)); merges > most {
+			t.Fatalf("%v merges for %v clients that stayed", merges, cycle+1)
+		}
+	}
+	t.Logf("%d clients hung up, %d stayed; %d times too slow to tell", cycles*many, cycles, slow)
+}
+
+func awaitCount(t *testing.T, what string, n *atomic.Int64, want int64) {
+	t.Helper()
+	rig.Await(t, patience, func() error {
+		if got := n.Load(); got < want {
+			return fmt.Errorf("%d %s of %d", got, what, want)
+		}
+		return nil
+	})
+}
+
+func mergesSoFar(url string) (float64, error) {
+	_, body, err := fetchBody(http.DefaultClient, url, "", false)
+	if err != nil {
+		return 0, err
+	}
+	got, err := rig.Parse(string(body))
+	return got.Sum("promfold_merge_duration_seconds_count"), err
+}
