@@ -129,6 +129,7 @@ func TestCorruptHeader(t *testing.T) {
 		header("checksum", ErrChecksum, "checksum", func(b []byte) []byte { b[20] ^= 1; return b }),
 		header("padding", ErrChecksum, "checksum", func(b []byte) []byte { b[240] ^= 1; return b }),
 		headerField("major 0", ErrMalformed, "malformed", func(h []byte) { native.PutUint16(h[12:], 0) }),
+		headerField("no id", ErrMalformed, "malformed", func(h []byte) { clear(h[16:32]) }),
 		headerField("identity too long", ErrMalformed, "malformed", func(h []byte) { native.PutUint16(h[80:], 129) }),
 		headerField("identity not UTF-8", ErrMalformed, "malformed", func(h []byte) { h[82] = 0xff }),
 	})

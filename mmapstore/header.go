@@ -75,10 +75,10 @@ func decodeHeader(b []byte) (Header, error) {
 		return h, ErrChecksum
 	}
 	n := int(o.Uint16(b[offIdentityLen:]))
-	if h.Major == 0 || n > MaxIdentity {
+	copy(h.ID[:], b[offID:])
+	if h.Major == 0 || h.ID == (ID{}) || n > MaxIdentity {
 		return h, ErrMalformed
 	}
-	copy(h.ID[:], b[offID:])
 	copy(h.Process.BootID[:], b[offBootID:])
 	h.Process.PIDNamespace = o.Uint64(b[offPIDNS:])
 	h.Process.StartTicks = o.Uint64(b[offStartTicks:])

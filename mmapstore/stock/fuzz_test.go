@@ -7,6 +7,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/promfold/promfold/internal/fixture"
@@ -51,8 +54,9 @@ func whole(tb testing.TB) (files [][]byte) {
 	return files
 }
 
-// Property: no bytes make a reader panic, under whatever name they come, and what
-// is served of them keeps the rules of a schema.
+// Property: no bytes make a reader panic, under whatever name they come; what is
+// served of them keeps the rules of a schema, takes memory in proportion to their
+// length, and is the same for another reader.
 func FuzzReader(f *testing.F) {
 	for _, b := range whole(f) {
 		for i := range bases {
@@ -72,7 +76,11 @@ func FuzzReader(f *testing.F) {
 		}
 		r := open(t, path, name)
 		defer r.Close()
-		err := r.Refresh()
+		_, _ = r.Look()
+		var err error
+		if n := allocated(func() { err = r.Refresh() }); n > 2<<20+uint64(4000*len(b)) {
+			t.Fatalf("%d bytes allocated for %d", n, len(b))
+		}
 		if (err != nil) != (r.Refresh() != nil) || err != nil && mmapstore.Reason(err) == "io" {
 			t.Fatalf("first refresh: %v", err)
 		}
@@ -82,6 +90,7 @@ func FuzzReader(f *testing.F) {
 		if err := r.Load(make([]uint64, s.Words)); err != nil && !truncated {
 			t.Fatalf("load of a file that nobody cuts: %v", err)
 		}
+		compareReaders(t, r, path, name)
 		r.SetOverrides(mmapstore.Overrides{"x": {Type: mmapstore.Gauge, Mode: mmapstore.Latest}})
 		_ = r.Refresh()
 		s = r.Schema()
@@ -90,6 +99,32 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("load of what was laid out anew: %v", err)
 		}
 	})
+}
+
+// compareReaders holds a reader to what one finds that opens the file now.
+func compareReaders(t *testing.T, r *stock.Reader, path, name string) {
+	cold := open(t, path, name)
+	defer cold.Close()
+	_ = cold.Refresh()
+	s, want := r.Schema(), cold.Schema()
+	words, wanted := make([]uint64, s.Words), make([]uint64, want.Words)
+	if err, other := r.Load(words), cold.Load(wanted); (err != nil) != (other != nil) {
+		t.Fatalf("one reader loads with %v, another with %v", err, other)
+	} else if err != nil {
+		return
+	}
+	if !reflect.DeepEqual(s, want) || !slices.Equal(words, wanted) {
+		t.Fatalf("one reader has %+v %v\nanother %+v %v", s, words, want, wanted)
+	}
+}
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }
 
 // assertSchema holds a schema to what merges rely on.
@@ -187,6 +222,7 @@ func readUntil(t *testing.T, path, base string, done <-chan struct{}) {
 			_ = r.Refresh()
 			s := r.Schema()
 			_ = r.Load(make([]uint64, s.Words))
+			_, _ = r.Look()
 			_ = r.Probe(false)
 			assertSchema(t, &s)
 		}

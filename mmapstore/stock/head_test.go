@@ -41,7 +41,7 @@ func TestLookBesideCut(t *testing.T) {
 	})
 	defer cutter.Wait()
 	defer close(done)
-	for range 100_000 {
+	for range 30_000 {
 		if _, err := r.Look(); err != nil {
 			t.Fatal(err)
 		}
