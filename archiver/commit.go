@@ -32,7 +32,7 @@ func (a *Archiver) commit(e directory.Edition, next *aggregate.Archive) error {
 		return fmt.Errorf("write the archive: %w", withRemedy(err))
 	}
 	a.o.step(StepSynced)
-	if err := exchange(a.sparePath(), a.d.ArchivePath()); err != nil {
+	if err := a.d.Exchange(a.sparePath(), a.d.ArchivePath()); err != nil {
 		return fmt.Errorf("put the archive in force: %w", err)
 	}
 	a.o.step(StepRenamed)
@@ -53,5 +53,5 @@ const commitWait = 10 * time.Second
 func (a *Archiver) lockCommit() (*directory.Lock, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
 	defer cancel()
-	return directory.LockDir(ctx, a.d.HiddenDir(), false)
+	return a.d.LockCommits(ctx, false)
 }

@@ -29,10 +29,10 @@ const (
 func (a *Archiver) setAside(path string) error {
 	name := directory.DamagedPrefix + strings.TrimPrefix(filepath.Base(path), directory.DamagedPrefix)
 	dir := a.d.HiddenDir()
-	err := renameAside(path, dir, name)
+	err := a.renameAside(path, dir, name)
 	if errors.Is(err, unix.EXDEV) { // the archive is on another file system
 		dir = filepath.Dir(path)
-		err = renameAside(path, dir, name)
+		err = a.renameAside(path, dir, name)
 	}
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -48,12 +48,12 @@ func (a *Archiver) setAside(path string) error {
 
 // renameAside takes the place of an older file of the name. A directory of the
 // name, or a directory for a file, needs another name.
-func renameAside(path, dir, name string) error {
+func (a *Archiver) renameAside(path, dir, name string) error {
 	to := filepath.Join(dir, name)
-	err := os.Rename(path, to)
+	err := a.d.Rename(path, to)
 	for _, inTheWay := range []error{unix.EISDIR, unix.ENOTDIR, unix.ENOTEMPTY, unix.EEXIST} {
 		if errors.Is(err, inTheWay) {
-			return os.Rename(path, to+"-"+mmapstore.NewID().String()[:8])
+			return a.d.Rename(path, to+"-"+mmapstore.NewID().String()[:8])
 		}
 	}
 	return err
@@ -80,7 +80,7 @@ func (a *Archiver) pruneDamaged(dir string, files int, bytes int64) (pruned bool
 		if bytes -= held(info); i < files && bytes >= 0 {
 			continue
 		}
-		if os.Remove(filepath.Join(dir, info.Name())) == nil {
+		if a.d.Remove(filepath.Join(dir, info.Name())) == nil {
 			pruned = true
 			a.o.step(StepDamagedPruned)
 		}

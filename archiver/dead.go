@@ -45,7 +45,7 @@ func chooseDead(files []*directory.File) *departed {
 		d.sources = append(d.sources, frozen)
 		d.absorb = append(d.absorb, f)
 	}
-	d.unread = errors.Join(errs...)
+	d.unread = some(errs)
 	return d
 }
 

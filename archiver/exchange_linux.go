@@ -1,23 +1,12 @@
 package archiver
 
 import (
-	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/promfold/promfold/internal/sys"
 )
-
-// exchange gives the spare the archive's name, and the archive the spare's, in
-// one step; where there is no archive yet it just renames.
-func exchange(spare, archive string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, spare, unix.AT_FDCWD, archive, unix.RENAME_EXCHANGE)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-		return os.Rename(spare, archive)
-	}
-	return err
-}
 
 func reserve(f *os.File, size int64) error {
 	return sys.OnFD(f, func(fd uintptr) error { return unix.Fallocate(int(fd), 0, 0, size) })

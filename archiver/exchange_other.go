@@ -7,8 +7,6 @@ import (
 	"os"
 )
 
-func exchange(spare, archive string) error { return os.Rename(spare, archive) }
-
 func reserve(*os.File, int64) error { return errors.ErrUnsupported }
 
 func freeBytes(string) (int64, error) { return 0, errors.ErrUnsupported }

@@ -100,36 +100,52 @@ func (a *Archiver) makeDir(path string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Lstat(path); err == nil {
-		return nil
+	if there, err := a.d.HasDir(path); there || err != nil {
+		return err
 	}
 	if filepath.Dir(path) != filepath.Clean(a.d.Path()) { // which is not ours to make, should it go now
 		if err := os.MkdirAll(filepath.Dir(path), info.Mode().Perm()); err != nil {
 			return err
 		}
 	}
-	unnamed := path + unnamedSuffix
-	if err := os.Mkdir(unnamed, info.Mode().Perm()); err == nil {
+	unnamed, mode := path+unnamedSuffix, modeLike(info)
+	if err := a.d.Mkdir(unnamed, mode); err == nil {
 		a.o.step(StepDirMade)
 	} else if !errors.Is(err, fs.ErrExist) { // one that was killed may have come as far
 		return err
 	}
-	made, err := os.Lstat(unnamed)
-	switch {
-	case err != nil:
+	if err := a.openFor(unnamed, mode); err != nil {
 		return err
-	case !made.IsDir():
-		return fmt.Errorf("%s is not a directory", unnamed)
-	case made.Mode().Perm() != info.Mode().Perm():
-		if err := os.Chmod(unnamed, info.Mode().Perm()); err != nil {
-			return err
-		}
-		a.o.step(StepDirOpened)
 	}
-	if err := os.Rename(unnamed, path); err != nil {
+	if err := a.d.Rename(unnamed, path); err != nil {
 		return err
 	}
 	a.o.step(StepDirNamed)
+	return nil
+}
+
+// modeLike is the mode of our own directory in one of the mode: who may read or
+// write there may here, in the same group, except that what everybody may write to
+// is not everybody's to archive.
+func modeLike(dir os.FileInfo) fs.FileMode {
+	return dir.Mode() & (fs.ModePerm | fs.ModeSetgid | fs.ModeSticky) &^ 0o002
+}
+
+// openFor gives a directory that we have made its mode.
+func (a *Archiver) openFor(path string, mode fs.FileMode) error {
+	made, err := a.d.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	st, err := made.Stat()
+	if err != nil || st.Mode()&^fs.ModeDir == mode {
+		return err
+	}
+	if err := made.Chmod(mode); err != nil {
+		return err
+	}
+	a.o.step(StepDirOpened)
 	return nil
 }
 
@@ -250,11 +266,11 @@ func (a *Archiver) unlinkAbsorbed(files []*directory.File, cut map[mmapstore.ID]
 			errs = append(errs, a.unlinkOne(f.Path()))
 		}
 	}
-	return errors.Join(errs...)
+	return some(errs)
 }
 
 func (a *Archiver) unlinkOne(path string) error {
-	err := unlink(path)
+	err := a.remove(path)
 	if err == nil {
 		a.o.step(StepUnlinked)
 	}
@@ -266,14 +282,14 @@ func (a *Archiver) unlinkOne(path string) error {
 func (a *Archiver) unlink(files []directory.AbsorbedFile) error {
 	var errs []error
 	for _, f := range files {
-		errs = append(errs, unlink(f.Path))
+		errs = append(errs, a.remove(f.Path))
 		a.o.step(StepLeftover)
 	}
-	return errors.Join(errs...)
+	return some(errs)
 }
 
-func unlink(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (a *Archiver) remove(path string) error {
+	if err := a.d.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove an absorbed file: %w", err)
 	}
 	return nil
@@ -288,7 +304,7 @@ func (a *Archiver) sweep(paths []string) error {
 	for _, path := range paths {
 		abandoned, err := mmapstore.Abandoned(path, unbornAge)
 		if err == nil && abandoned {
-			if err = os.Remove(path); err == nil {
+			if err = a.d.Remove(path); err == nil {
 				a.note(func(s *Stats) { s.Swept++ })
 				a.o.step(StepSwept)
 			}
@@ -297,5 +313,5 @@ func (a *Archiver) sweep(paths []string) error {
 			errs = append(errs, fmt.Errorf("sweep: %w", err))
 		}
 	}
-	return errors.Join(errs...)
+	return some(errs)
 }

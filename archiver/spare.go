@@ -37,7 +37,7 @@ func (a *Archiver) keepRoom(archive *aggregate.Archive) {
 		a.growTo(f, need)
 		_ = f.Close()
 	}
-	f, err := os.OpenFile(a.d.ArchivePath(), os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	f, err := a.openOwn(a.d.ArchivePath(), 0)
 	if err != nil {
 		return
 	}
@@ -70,15 +70,14 @@ func (a *Archiver) growTo(f *os.File, need int64) {
 // archive, and its group may archive if it may write the directory; others get
 // no right to write, whatever the directory gives them.
 func (a *Archiver) openSpare(path string) (*os.File, error) {
-	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
+	f, err := a.openOwn(path, 0)
+	if errors.Is(err, errNotOurs) {
 		if err := a.setAside(path); err != nil {
 			return nil, err
 		}
 	}
-	const flags = os.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	f, err := os.OpenFile(path, flags, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		if f, err = os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, 0o640); err == nil {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotOurs) {
+		if f, err = a.openOwn(path, os.O_CREATE|os.O_EXCL); err == nil {
 			a.o.step(StepSpareMade)
 		}
 	}
@@ -86,9 +85,6 @@ func (a *Archiver) openSpare(path string) (*os.File, error) {
 		return nil, err
 	}
 	st, err := f.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -97,6 +93,30 @@ func (a *Archiver) openSpare(path string) (*os.File, error) {
 		if mode != st.Mode().Perm() && f.Chmod(mode) == nil { // refused if another user made it
 			a.o.step(StepSpareOpened)
 		}
+	}
+	return f, nil
+}
+
+// errNotOurs: to write there would be to write elsewhere, or to nobody.
+var errNotOurs = errors.New("not a regular file of one name")
+
+// openOwn opens a file that we are about to write to. Whoever may write to the
+// directory may have put another there: a link to a file that is out of his reach
+// but not out of ours, a pipe, a directory.
+func (a *Archiver) openOwn(path string, flags int) (*os.File, error) {
+	f, err := a.d.OpenFile(path, flags|os.O_RDWR, 0o640)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENXIO) {
+		return nil, fmt.Errorf("%s: %w", path, errNotOurs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && (!st.Mode().IsRegular() || directory.Links(st) != 1) {
+		err = fmt.Errorf("%s: %w", path, errNotOurs)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }

@@ -173,7 +173,7 @@ func (a *Archiver) discard(files []*directory.File) (dead []*directory.File, err
 		case f.NeedsArchive():
 			dead = append(dead, f)
 		default:
-			if err := unlink(f.Path()); err != nil {
+			if err := a.remove(f.Path()); err != nil {
 				errs = append(errs, err)
 				continue
 			}

@@ -67,7 +67,20 @@ func (d *Directory) Mkdir(path string, perm fs.FileMode) error {
 	return in.Mkdir(name, perm)
 }
 
-// Remove removes a file of the directory, never another directory.
+// HasDir reports whether there is a directory at path, and fails if there is something
+// else. A link to one is something else, unless the operator has named it.
+func (d *Directory) HasDir(path string) (bool, error) {
+	opened, err := d.openDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, opened.Close()
+}
+
+// Remove removes a file of the directory, or an empty directory in it.
 func (d *Directory) Remove(path string) error {
 	in, name, err := d.within(path)
 	if err != nil {

@@ -60,9 +60,18 @@ func (d *Dir) Mkdir(name string, perm fs.FileMode) error {
 	return d.do("mkdir", name, func(fd int) error { return unix.Mkdirat(fd, name, uint32(perm.Perm())) })
 }
 
-// Remove removes the name, unless it is a directory's.
+// Remove removes the name of a file or of an empty directory.
 func (d *Dir) Remove(name string) error {
-	return d.do("remove", name, func(fd int) error { return unix.Unlinkat(fd, name, 0) })
+	return d.do("remove", name, func(fd int) error {
+		err := unix.Unlinkat(fd, name, 0)
+		if !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EPERM) { // what systems say of a directory
+			return err
+		}
+		if unix.Unlinkat(fd, name, unix.AT_REMOVEDIR) == nil {
+			return nil
+		}
+		return err
+	})
 }
 
 // Rename gives what has the name another, in the directory to.
