@@ -29,6 +29,9 @@ type Options struct {
 	// Archiving says that this process archives the directory as well. Files
 	// that others unlink are then kept until they are folded.
 	Archiving bool
+	// Once says that there will be one look at the files: each is read when it is
+	// found, and closed, so that there may be more of them than can be open.
+	Once bool
 }
 
 // Directory follows one multiprocess directory, which need not exist yet and

@@ -65,6 +65,9 @@ func (d *Directory) open(path string) (*tracked, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	if d.o.Once {
+		f.process = takeSnapshot(f.process)
+	}
 	f.refs = new(atomic.Int32)
 	f.refs.Store(1)
 	return f, nil
