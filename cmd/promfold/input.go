@@ -33,7 +33,7 @@ func newInput(assumeAlive, archives bool, overrides mmapstore.Overrides) *input 
 }
 
 func (in *input) options() directory.Options {
-	return directory.Options{Identities: in.ids, Overrides: in.overrides}
+	return directory.Options{Identities: in.ids, Overrides: in.overrides, Once: true}
 }
 
 func (in *input) fail(err error) {
