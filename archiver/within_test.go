@@ -47,7 +47,7 @@ func TestSpareThatLeadsElsewhere(t *testing.T) {
 				b, err := os.ReadFile(victim)
 				info, err2 := os.Stat(victim)
 				if err != nil || err2 != nil || string(b) != "kept" || info.Mode().Perm() != 0o600 {
-					t.Errorf("the victim is %q of mode %v, %v, %v", b, info.Mode(), err, err2)
+					t.Errorf("the victim is %.40q of mode %v, %v, %v", b, info.Mode(), err, err2)
 				}
 				if got := strings.Join(names(t, elsewhere), " "); got != "victim" {
 					t.Errorf("beside it: %s", got)
