@@ -20,9 +20,9 @@ import (
 // what is folded makes room for the next.
 type estimate struct {
 	seed    maphash.Seed
-	archive mmapstore.ID         // that is counted
-	seen    map[uint64]bool      // hashes of the families and series that are counted
-	walked  map[mmapstore.ID]int // by file, its series that are counted
+	archive mmapstore.ID    // that is counted
+	seen    map[uint64]bool // hashes of the families and series that are counted
+	walked  map[mmapstore.ID]counted
 	bytes   int64
 	gauges  int   // series of per-process gauges among them
 	files   int   // native files, each of which will be an id
@@ -37,6 +37,7 @@ const (
 	seriesBytes = 2*4 + 4*8
 	idBytes     = 16 + 4*8
 	wordBytes   = 8
+	pidBytes    = 16 // of a label pid, apart from its value
 	// stockShare is how much of an archive an entry of a stock client's file can
 	// come to, as a multiple of what it takes there.
 	stockShare = 3
@@ -53,9 +54,9 @@ func (e *estimate) take(v *directory.View, o aggregate.FoldOptions) {
 	maxGauges := cmp.Or(o.MaxDeadGauges, 1000)
 	if e.seen == nil || e.archive != v.Archive.ID {
 		e.seed = maphash.MakeSeed()
-		e.archive, e.seen, e.walked = v.Archive.ID, make(map[uint64]bool), make(map[mmapstore.ID]int)
+		e.archive, e.seen, e.walked = v.Archive.ID, make(map[uint64]bool), make(map[mmapstore.ID]counted)
 		e.bytes, e.gauges = int64(len(v.Archive.Absorbed))*idBytes, 0
-		e.walk(v.Archive.Schema, 0, "", maxGauges)
+		e.walk(v.Archive.Schema, counted{}, "", maxGauges)
 		for _, forgotten := range v.Archive.History.Forgotten {
 			e.bytes += idBytes
 			for _, f := range forgotten {
@@ -63,45 +64,55 @@ func (e *estimate) take(v *directory.View, o aggregate.FoldOptions) {
 			}
 		}
 	}
-	e.files = 0
+	e.files = len(v.Files)
 	for _, f := range v.Files {
-		e.files++
-		e.walk(f.Schema(), e.walked[f.ID()], f.Meta().Identity, maxGauges)
-		e.walked[f.ID()] = len(f.Schema().Series)
+		e.walked[f.ID()] = e.walk(f.Schema(), e.walked[f.ID()], f.Meta().Identity, maxGauges)
 	}
 }
 
-// walk counts the series from the first on that nobody else has.
-func (e *estimate) walk(s mmapstore.Schema, first int, identity string, maxGauges int) {
-	var h maphash.Hash
-	h.SetSeed(e.seed)
-	for i := first; i < len(s.Series); i++ {
-		series, family := &s.Series[i], &s.Families[s.Series[i].Family]
-		perProcess := family.Mode.PerProcess()
-		if family.Mode.Live() || perProcess && e.gauges >= maxGauges {
-			continue
-		}
-		h.Reset()
-		_, _ = h.WriteString(family.Name)
-		_, _ = h.Write([]byte{0, byte(family.Type), byte(family.Mode), byte(len(family.Bounds)), byte(len(family.Bounds) >> 8)})
-		if key := h.Sum64(); !e.seen[key] {
-			e.seen[key] = true
-			e.bytes += familySize(family)
-		}
-		_, _ = h.WriteString(string(series.Labels))
-		size := int64(seriesBytes + len(series.Labels) + wordBytes*family.WordCount(2))
-		if perProcess {
-			_, _ = h.WriteString("\x00" + identity)
-			size += int64(len(identity)) + 16 // the label pid
-		}
-		if key := h.Sum64(); !e.seen[key] {
-			e.seen[key] = true
-			e.bytes += size
-			if perProcess {
+// counted is how many families and series of a file are counted.
+type counted struct{ families, series int }
+
+// walk counts what nobody else has of the rest of the schema.
+func (e *estimate) walk(s mmapstore.Schema, from counted, identity string, maxGauges int) counted {
+	for i := from.families; i < len(s.Families); i++ {
+		f := &s.Families[i]
+		e.add(familySize(f), 'f', f, f.Help)
+	}
+	for i := from.series; i < len(s.Series); i++ {
+		series, f := &s.Series[i], &s.Families[s.Series[i].Family]
+		size := int64(seriesBytes + len(series.Labels) + wordBytes*f.WordCount(2))
+		switch {
+		case f.Mode.Live() || f.Mode.PerProcess() && e.gauges >= maxGauges:
+		case f.Mode.PerProcess():
+			if e.add(size+int64(len(identity))+pidBytes, 'g', f, string(series.Labels), identity) {
 				e.gauges++
 			}
+		default:
+			e.add(size, 's', f, string(series.Labels))
 		}
 	}
+	return counted{len(s.Families), len(s.Series)}
+}
+
+// add counts what is told apart by its kind, its family and the rest, unless it is
+// counted already.
+func (e *estimate) add(size int64, kind byte, f *mmapstore.Family, rest ...string) (added bool) {
+	var h maphash.Hash
+	h.SetSeed(e.seed)
+	_, _ = h.Write([]byte{kind, byte(f.Type), byte(f.Mode), byte(len(f.Bounds)), byte(len(f.Bounds) >> 8)})
+	_, _ = h.WriteString(f.Name)
+	for _, s := range rest {
+		_ = h.WriteByte(0)
+		_, _ = h.WriteString(s)
+	}
+	key := h.Sum64()
+	if e.seen[key] {
+		return false
+	}
+	e.seen[key] = true
+	e.bytes += size
+	return true
 }
 
 func familySize(f *mmapstore.Family) int64 {

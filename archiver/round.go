@@ -3,6 +3,7 @@
 package archiver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,15 @@ func (a *Archiver) runRound(ctx context.Context) error {
 	}
 	a.expected.take(v, a.o.Fold)
 	a.keepRoom(v.Archive) // while there is some: at the first death there may be none
-	err = a.fold(ctx, v)
+	more, err := a.fold(ctx, v)
+	for more && err == nil { // what is gone makes room once nobody has it open
+		v.Close()
+		if v, err = a.d.ScanNative(ctx); err != nil {
+			return err
+		}
+		defer v.Close()
+		more, err = a.fold(ctx, v)
+	}
 	return errors.Join(err, a.unlink(v.Absorbed), a.sweep(v.Unborn), a.foldStock(ctx, v.Edition))
 }
 
@@ -152,9 +161,9 @@ func (a *Archiver) openFor(path string, mode fs.FileMode) error {
 // unnamedSuffix ends the name of a directory that is being made.
 const unnamedSuffix = ".new"
 
-// fold archives what is dead in the view: all at once or, where room is scarce, a
-// few files at a time, since what is gone makes room.
-func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
+// fold archives what is dead in the view: all at once or, where room is scarce,
+// some, and there are more.
+func (a *Archiver) fold(ctx context.Context, v *directory.View) (more bool, err error) {
 	d := chooseDead(v.Files)
 	// An archive that others removed or damaged is written again from memory. And
 	// the first one is written before anybody dies, if that is no hardship: once
@@ -162,23 +171,16 @@ func (a *Archiver) fold(ctx context.Context, v *directory.View) error {
 	must := !v.ArchiveOnDisk && (v.Archive.Generation > 0 || a.roomy())
 	options := a.foldOptions(v)
 	if len(d.absorb) == 0 && !must && !mayForget(v, options) {
-		return d.unread
+		return false, d.unread
 	}
-	batch := max(len(d.absorb), 1)
-	for first := true; first || len(d.absorb) > 0; {
-		n := min(batch, len(d.absorb))
+	for n := len(d.absorb); ; {
 		left, err := a.foldSome(ctx, v, d, n, options, must)
-		if batch = a.fewer(err, n); batch > 0 {
+		if fewer := a.fewer(err, n); fewer > 0 {
+			n = min(fewer, n)
 			continue
 		}
-		d.unread = errors.Join(d.unread, left)
-		if err != nil {
-			return errors.Join(d.unread, err)
-		}
-		d.drop(n)
-		first, must, batch = false, false, max(n, 1)
+		return err == nil && n < len(d.absorb), errors.Join(d.unread, left, err)
 	}
-	return d.unread
 }
 
 // fewer is how many files to try next, after a fold of n failed for lack of room,
@@ -254,13 +256,15 @@ func mayForget(v *directory.View, o aggregate.FoldOptions) bool {
 
 // unlinkAbsorbed removes what the archive holds now. A file that was damaged is
 // set aside instead: what could not be read of it may matter to somebody.
-func (a *Archiver) unlinkAbsorbed(files []*directory.File, cut map[mmapstore.ID]bool) error {
+func (a *Archiver) unlinkAbsorbed(files []*directory.File, cut map[mmapstore.ID]error) error {
 	var errs []error
 	for _, f := range files {
 		a.note(func(s *Stats) { s.Absorbed++ })
 		switch {
 		case f.Orphan():
-		case f.Damage() != nil || cut[f.ID()]:
+		case f.Damage() != nil || cut[f.ID()] != nil:
+			a.o.Logger.Warn("The file of a dead process is damaged: archived what could be read, and set it aside",
+				"file", f.Path(), "err", cmp.Or(f.Damage(), cut[f.ID()]))
 			errs = append(errs, a.setAside(f.Path()))
 		default:
 			errs = append(errs, a.unlinkOne(f.Path()))

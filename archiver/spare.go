@@ -121,15 +121,22 @@ func (a *Archiver) openOwn(path string, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// writeSpare fills the spare, making it if need be. Where there is no room to
-// grow, what fits will do.
+// writeSpare fills the spare, making it if need be. What does not fit takes no room
+// from what may.
 func (a *Archiver) writeSpare(b []byte) (err error) {
 	f, err := a.openSpare(a.sparePath())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	a.growTo(f, int64(len(b)))
+	if st, err := f.Stat(); err == nil && st.Size() < int64(len(b)) {
+		switch err := reserve(f, int64(len(b))); {
+		case noRoom(err):
+			return err
+		case err == nil:
+			a.o.step(StepRoomMade)
+		}
+	}
 	if _, err := f.WriteAt(b, 0); err != nil {
 		return err
 	}

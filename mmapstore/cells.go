@@ -145,6 +145,33 @@ func (c *Cells) Load(dst []uint64) error {
 	return view.load(runs, dst)
 }
 
+// LoadRest is Load of what is left of a file that was cut: cells that lie beyond its
+// end now, in whole or in part, are zero.
+func (c *Cells) LoadRest(dst []uint64) error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return fmt.Errorf("load %s: %w", c.f.Name(), os.ErrClosed)
+	}
+	st, err := c.f.Stat()
+	if err != nil {
+		c.mu.Unlock()
+		return fmt.Errorf("stat %s: %w", c.f.Name(), err)
+	}
+	end := min(st.Size(), c.viewed)
+	var left []cellRun
+	for _, r := range c.ready.runs {
+		if int64(r.off)+int64(runBytes(r)) <= end && int(r.word)+int(r.n) <= len(dst) {
+			left = append(left, r)
+		}
+	}
+	view := c.view.acquire()
+	c.mu.Unlock()
+	defer view.release()
+	clear(dst)
+	return view.load(left, dst)
+}
+
 // LoadAgain is Load for some of the cells alone: those of the which-th calls of
 // Add, counted from 0.
 func (c *Cells) LoadAgain(dst []uint64, which []int32) error {

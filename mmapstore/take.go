@@ -96,6 +96,10 @@ func (r *Reader) addRun(off uint64, n int, timed bool) (word int, err error) {
 // After an error dst holds anything.
 func (r *Reader) Load(dst []uint64) error { return r.cells.Load(dst) }
 
+// LoadRest is Load of what is left of a file that somebody has cut off: see
+// ErrTruncated. What lay beyond its end now is zero.
+func (r *Reader) LoadRest(dst []uint64) error { return r.cells.LoadRest(dst) }
+
 // Close closes the file. A Load under way ends first or fails; the mapping goes
 // with its last user.
 func (r *Reader) Close() error {
