@@ -36,6 +36,9 @@ func (a *Archiver) commit(e directory.Edition, next *aggregate.Archive) error {
 		return fmt.Errorf("put the archive in force: %w", err)
 	}
 	a.o.step(StepRenamed)
+	if !e.Next(next).Current() { // or else the files that it holds would be lost with it
+		return fmt.Errorf("somebody has put another file in the place of %s", a.d.ArchivePath())
+	}
 	// From here on the commit stands, whatever fails.
 	if err := lock.Sync(); err != nil {
 		a.o.Logger.Warn("Cannot sync the archive's directory", "err", err)

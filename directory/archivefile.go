@@ -61,6 +61,9 @@ func readArchiveOnce(path string, open opener) (*aggregate.Archive, error) {
 // Damaged reports whether the error of ReadArchive means that the archive is
 // beyond repair and may be set aside.
 func Damaged(err error) bool {
+	if notDirectory(err) {
+		return false
+	}
 	for _, kind := range []error{
 		mmapstore.ErrChecksum, mmapstore.ErrTruncated, mmapstore.ErrMalformed, mmapstore.ErrNotNative,
 		mmapstore.ErrNotRegular,

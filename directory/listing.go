@@ -73,16 +73,16 @@ func (l *listing) eachName(ctx context.Context, dir string, f func(path, name st
 		defer opened.Close()
 		names, err = opened.Names()
 	}
-	imposter := notDirectory(err) && dir != l.d.path // waiting would not help
+	hopeless := notDirectory(err) && dir != l.d.path // waiting would not help
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		l.v.Missing = l.v.Missing || dir == l.d.path
 		return false, nil
-	case err != nil && !l.d.scanned && !imposter:
+	case err != nil && !l.d.scanned && !hopeless:
 		return false, fmt.Errorf("list the directory: %w", err)
 	case err != nil:
-		if imposter {
-			err = fmt.Errorf("%w: %w", mmapstore.ErrNotRegular, err)
+		if hopeless {
+			err = imposter(err)
 		}
 		l.v.Problems = append(l.v.Problems, Problem{dir, err})
 		l.v.Unopened++                   // there may be any file

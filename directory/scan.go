@@ -152,7 +152,7 @@ func (d *Directory) forgetGenerations() {
 func (d *Directory) tolerate(v *View, err error) error {
 	v.ArchiveErr = err
 	v.Problems = append(v.Problems, Problem{d.ArchivePath(), err})
-	if d.stamp != (stamp{}) || Damaged(err) || errors.Is(err, fs.ErrNotExist) ||
+	if d.stamp != (stamp{}) || Damaged(err) || notDirectory(err) || errors.Is(err, fs.ErrNotExist) ||
 		errors.Is(err, mmapstore.ErrVersion) || errors.Is(err, mmapstore.ErrByteOrder) {
 		return nil
 	}

@@ -4,6 +4,7 @@ package directory
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -129,10 +130,14 @@ func (d *Directory) ArchiveInfo() (fs.FileInfo, error) {
 func (d *Directory) openRegular(path string) (*os.File, int64, error) {
 	f, err := d.OpenFile(path, os.O_RDONLY, 0)
 	if notDirectory(err) {
-		err = mmapstore.ErrNotRegular
+		return nil, 0, imposter(err)
 	}
 	return mmapstore.Regular(path, f, err)
 }
+
+// imposter is the error of what is in the place of a directory of ours. It says
+// nothing about the files that were there.
+func imposter(err error) error { return fmt.Errorf("%w: %w", mmapstore.ErrNotRegular, err) }
 
 // notDirectory reports whether there is something else where a directory of ours
 // should be.
