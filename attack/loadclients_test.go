@@ -28,6 +28,7 @@ import (
 type loadClients struct {
 	url   string
 	least func() map[string]float64 // what an answer must show that begins now
+	rest  time.Duration             // of each client between two requests
 	quit  chan struct{}
 	ended sync.WaitGroup
 
@@ -55,8 +56,17 @@ func (c *loadClients) start(n int, do func(rng *rand.Rand) error) {
 				if err := do(rng); err != nil && !c.stopping() {
 					c.fault("%v", err)
 				}
+				c.pause(c.rest)
 			}
 		})
+	}
+}
+
+// pause waits, but not beyond the end.
+func (c *loadClients) pause(d time.Duration) {
+	select {
+	case <-c.quit:
+	case <-time.After(d):
 	}
 }
 
@@ -216,11 +226,14 @@ func (c *loadClients) dial(text string) (*net.TCPConn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
 	_, err = io.WriteString(conn, text)
 	return conn.(*net.TCPConn), err
 }
 
-const wholeRequest = "GET /metrics HTTP/1.1\r\nHost: promfold\r\n\r\n"
+const wholeRequest = "GET /metrics HTTP/1.1\r\nHost: promfold\r\nConnection: close\r\n\r\n"
 
 // hangers start n clients that go away at any moment: at once, before the answer,
 // in the middle of it; politely, or with a reset.
@@ -259,15 +272,11 @@ func (c *loadClients) slow(n int) {
 			return err
 		}
 		c.stuck.Add(1)
-		for tick := time.NewTicker(time.Second); ; {
-			select {
-			case <-c.quit:
-				tick.Stop()
-				return nil
-			case <-tick.C:
-				_, _ = io.CopyN(io.Discard, conn, 8) // until it is cut off
-			}
+		for err == nil && !c.stopping() { // until it is cut off, or at the end
+			c.pause(time.Second)
+			_, err = io.CopyN(io.Discard, conn, 8)
 		}
+		return nil
 	})
 }
 
@@ -284,10 +293,7 @@ func (c *loadClients) halves(n int) {
 			return err
 		}
 		defer conn.Close()
-		select {
-		case <-c.quit:
-		case <-time.After(time.Duration(rng.IntN(1000)) * time.Millisecond):
-		}
+		c.pause(time.Duration(rng.IntN(1000)) * time.Millisecond)
 		return nil
 	})
 }
