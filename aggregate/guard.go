@@ -12,6 +12,8 @@ type shown struct {
 	value   float64
 	count   uint64
 	buckets []uint64 // cumulative
+	// lost: the count fell, so the sum may have fallen for the same reason.
+	lost bool
 }
 
 // begin prepares for the merge at now of a series that exists since created. If
@@ -37,16 +39,19 @@ func (g *shown) holdValue(v float64) float64 {
 }
 
 // holdSum returns the value to expose for a sum of observations. These may be
-// negative, so only what can be rounding is held.
+// negative, so only what can be rounding is held, unless the count, which was held
+// before, says that a source was lost: then the sum is held until it is reached
+// again.
 func (g *shown) holdSum(v float64) float64 {
-	if g.any && v < g.value && g.value-v <= rounding*math.Abs(g.value) {
+	if g.any && v < g.value && (g.lost || g.value-v <= rounding*math.Abs(g.value)) {
 		return g.value
 	}
-	g.value, g.any = v, true
+	g.value, g.any, g.lost = v, true, false
 	return v
 }
 
 func (g *shown) holdCount(n uint64) uint64 {
+	g.lost = g.lost || n < g.count
 	g.count = max(g.count, n)
 	return g.count
 }
@@ -57,6 +62,7 @@ func (g *shown) holdBuckets(cumulative []uint64) {
 		g.buckets = make([]uint64, len(cumulative))
 	}
 	for i, n := range cumulative {
+		g.lost = g.lost || n < g.buckets[i]
 		g.buckets[i] = max(g.buckets[i], n)
 		cumulative[i] = g.buckets[i]
 	}
