@@ -12,6 +12,7 @@ import (
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/internal/stocktest"
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -58,6 +59,35 @@ func TestArchiveReplacedAgainAndAgain(t *testing.T) {
 		must(t, a.Once(bg))
 		if got := exposed(t, dir); got != float64(6+n) {
 			t.Fatalf("exposed %v after attack %d: %q", got, n, names(t, dir))
+		}
+	}
+}
+
+// Property: what a commit has just taken in is not lost if the archive is damaged
+// before anybody has read it.
+func TestArchiveDamagedRightAfterTheCommit(t *testing.T) {
+	dir := t.TempDir()
+	d := directory.New(dir, directory.Options{Archiving: true})
+	defer d.Close()
+	damage := false
+	a := New(d, Options{Interval: time.Millisecond, step: func(s Step) {
+		if s == StepCommitted && damage {
+			must(t, garbage(d.ArchivePath()))
+		}
+	}})
+	must(t, a.Once(bg))
+	for n := range 4 {
+		if n%2 == 0 {
+			must(t, stocktest.Counter(t, dir, noPID(n), 1).Close())
+		} else {
+			dead(t, dir, 1)
+		}
+		damage = true
+		_ = a.Once(bg) // may fail, as whom the damage surprises
+		damage = false
+		must(t, a.Once(bg))
+		if got, want := exposed(t, dir), float64(n+1); got != want {
+			t.Fatalf("exposed %v, want %v: %q", got, want, names(t, dir))
 		}
 	}
 }

@@ -262,6 +262,11 @@ func (f *fleet) equal(when, who string, got map[string]float64) {
 // settled waits until the dead are archived and their files gone.
 func (f *fleet) settled(when string) {
 	f.t.Helper()
+	defer func() {
+		if f.t.Failed() {
+			f.t.Logf("%s: %q", when, names(f.t, f.dir))
+		}
+	}()
 	eventually(f.t, when+": archived", func() bool {
 		alive := 0
 		for _, name := range names(f.t, f.dir) {
@@ -388,7 +393,8 @@ func tallyStock(dir, pid string) func(int) {
 		return f
 	}
 	counters, histograms, gauges := open("counter"), open("histogram"), open("gauge_livesum")
-	check(gauges.Set(stocktest.Key("g", "g", "A gauge."), 1, 0))
+	gauge := stocktest.Key("g", "g", "A gauge.")
+	check(gauges.Set(gauge, 0, 0))
 	sum := stocktest.Key("h", "h_sum", "Seconds.")
 	var buckets []string
 	for _, le := range []string{"1.0", "5.0", "+Inf"} {
@@ -403,6 +409,7 @@ func tallyStock(dir, pid string) func(int) {
 			add(histograms, sum, 0.25)
 			add(histograms, buckets[0], 1)
 		}
+		check(gauges.Set(gauge, float64(n), 0))
 	}
 }
 

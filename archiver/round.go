@@ -222,6 +222,7 @@ func (a *Archiver) foldSome(
 		return nil, err
 	}
 	v.Edition = v.Next(next)
+	a.d.Committed(next)
 	left = a.unlinkAbsorbed(d.absorb[:n], d.cut)
 	a.o.step(StepCommitted)
 	a.keepRoom(next)
