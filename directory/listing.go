@@ -97,6 +97,9 @@ func (l *listing) eachName(ctx context.Context, dir string, f func(path, name st
 		if ctx.Err() != nil {
 			return true, ctx.Err()
 		}
+		if l.v.exhausted != nil && !l.d.scanned {
+			return true, l.v.exhausted // a part must not pass for the whole: see scanOnce
+		}
 		f(filepath.Join(dir, name), name)
 	}
 	return true, nil
