@@ -351,11 +351,7 @@ func (w *world) neverDown(got map[string]float64) {
 // rounds, and any order of the files, what is exposed equals the naive model,
 // and no cumulative sample goes down while it is exposed.
 func TestScrapeEqualsNaiveModel(t *testing.T) {
-	seeds := uint64(60)
-	if testing.Short() {
-		seeds = 10
-	}
-	for seed := range seeds {
+	for seed := range schedules() {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, seed)
