@@ -173,6 +173,17 @@ func DecodeArchiveHeader(b []byte) (generation uint64, id mmapstore.ID, err erro
 	return o.Uint64(b[archiveGeneration:]), id, nil
 }
 
+// ArchiveSize is how many bytes an archive takes whose first ArchiveHeaderSize bytes
+// are given: behind them its file may have room. Of what is no archive it is the
+// header's, which says why.
+func ArchiveSize(header []byte) int64 {
+	if _, _, err := DecodeArchiveHeader(header); err != nil {
+		return ArchiveHeaderSize
+	}
+	n := binary.NativeEndian.Uint64(header[40:])
+	return ArchiveHeaderSize + int64(min(n, math.MaxInt32))
+}
+
 // DecodeArchive reads what Encode wrote.
 func DecodeArchive(b []byte) (*Archive, error) {
 	generation, id, err := DecodeArchiveHeader(b)

@@ -61,8 +61,6 @@ type stockProcess struct {
 	inflight float64
 }
 
-var stockStems = []string{"counter", "histogram", "gauge_max", "gauge_mostrecent", "gauge_livesum"}
-
 func newStockWorld(t *testing.T, seed uint64) *stockWorld {
 	w := &stockWorld{
 		t: t, rng: rand.New(rand.NewPCG(seed, 3)), m: aggregate.NewMerger(nil),

@@ -47,10 +47,16 @@ func readArchiveOnce(path string, open opener) (*aggregate.Archive, error) {
 	if size > maxArchiveSize {
 		return nil, fmt.Errorf("%s of %d bytes: %w", path, size, mmapstore.ErrLimit)
 	}
-	b, err := io.ReadAll(f)
-	if err != nil {
+	b := make([]byte, aggregate.ArchiveHeaderSize)
+	n, err := f.ReadAt(b, 0)
+	if err == nil {
+		b = make([]byte, min(aggregate.ArchiveSize(b), size)) // and not what is kept free behind it
+		n, err = f.ReadAt(b, 0)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read the archive: %w", err)
 	}
+	b = b[:n]
 	a, err := aggregate.DecodeArchive(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
