@@ -142,8 +142,8 @@ func (f *frozen) Load(dst []uint64) error {
 	return nil
 }
 
-// Expires reports whether time alone would change the archive: a fold now would
-// drop gauges of the dead, or ids.
+// Expires reports whether a fold now, of nothing new, would change the archive: it
+// would drop gauges of the dead, or ids that are old or too many.
 func (a *Archive) Expires(o FoldOptions) bool {
 	o.setDefaults()
 	now := o.Now().UnixNano()
@@ -152,8 +152,15 @@ func (a *Archive) Expires(o FoldOptions) bool {
 			return true
 		}
 	}
+	if o.KeepAllIDs {
+		return false
+	}
+	gone := 0
 	for _, e := range a.Absorbed {
-		if now-e.At > int64(o.KeepIDs) && !o.Lingering[e.ID] && !o.KeepAllIDs {
+		if o.Lingering[e.ID] {
+			continue
+		}
+		if gone++; gone > maxKeptIDs || now-e.At > int64(o.KeepIDs) {
 			return true
 		}
 	}
