@@ -16,6 +16,8 @@ type compiled struct {
 	words    []uint64   // last good values, for the first len(words) words
 	lives    []lifeOf   // by index of the series, of those that were ever deleted
 	loaded   bool       // words hold something
+	// unreadable is why the source goes on with its old layout, in this merge.
+	unreadable error
 }
 
 // sourceKey tells sources apart. Ids of files and of archives are no matter of
@@ -123,6 +125,9 @@ func (m *Merger) target(c *compiled, from *mmapstore.Series) target {
 
 // load reads the source's values. If that fails the last good ones stay.
 func (m *Merger) load(src Source, c *compiled) error {
+	if c.unreadable != nil {
+		return c.unreadable
+	}
 	m.scratch = grow(m.scratch, c.schema.Words)
 	if err := src.Load(m.scratch); err != nil {
 		return err

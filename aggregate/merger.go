@@ -110,7 +110,7 @@ func (m *Merger) compile(sources []Source) []part {
 			c.targets = c.targets[:0]
 		}
 		c.meta, c.stamp = meta, m.merge
-		gone = c.take(src.Schema()) || gone
+		gone = m.takeSchema(src, c) || gone
 		stale = m.resolve(c) || stale
 		taking = append(taking, part{src, c})
 	}
@@ -126,6 +126,21 @@ func (m *Merger) compile(sources []Source) []part {
 	}
 	m.completeBounds()
 	return taking
+}
+
+// takeSchema brings the schema of the source up to date. Another one than that whose
+// values are known is good for something only if its own values can be read:
+// otherwise the source goes on with what it had.
+func (m *Merger) takeSchema(src Source, c *compiled) (anew bool) {
+	schema := src.Schema()
+	c.unreadable = nil
+	if c.loaded && schema.Version != c.schema.Version {
+		m.scratch = grow(m.scratch, schema.Words)
+		if c.unreadable = src.Load(m.scratch); c.unreadable != nil {
+			return false
+		}
+	}
+	return c.take(schema)
 }
 
 // completeBounds gives every histogram of a family the buckets that its sources

@@ -1,6 +1,7 @@
 package aggregate_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -35,6 +36,27 @@ func TestSourceLaidOutAnew(t *testing.T) {
 	want := "h_bucket{le=\"1\"} 2\nh_bucket{le=\"2\"} 3\nh_bucket{le=\"+Inf\"} 3\nh_sum 4.5\nh_count 3"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// Property: a source that lays out its series anew, and cannot be read under the
+// new layout, goes on with what it last said, gauges too, until it can.
+func TestSourceLaidOutAnewAndUnreadable(t *testing.T) {
+	m := aggregate.NewMerger(at(noon))
+	p := process(1).counter("a_total", 5, 0).gauge("g", mmapstore.Max, 7)
+	want := samples(t, mergeBy(t, m, p).Families)
+	p.anew().counter("a_total", 0, 0).counter("b_total", 9, 0).gauge("g", mmapstore.Max, 8)
+	p.err = errors.New("gone for the moment")
+	for range 2 {
+		r, err := m.Merge([]aggregate.Source{p})
+		if got := samples(t, r.Families); got != want || !errors.Is(err, p.err) {
+			t.Fatalf("%v:\n%s\nwant\n%s", err, got, want)
+		}
+	}
+	p.words[0], p.err = 6, nil
+	want = "a_total 6\nb_total 9\ng 8"
+	if got := samples(t, mergeBy(t, m, p).Families); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
 
