@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"maps"
 	"math"
 	"slices"
@@ -173,15 +174,35 @@ func DecodeArchiveHeader(b []byte) (generation uint64, id mmapstore.ID, err erro
 	return o.Uint64(b[archiveGeneration:]), id, nil
 }
 
-// ArchiveSize is how many bytes an archive takes whose first ArchiveHeaderSize bytes
-// are given: behind them its file may have room. Of what is no archive it is the
-// header's, which says why.
-func ArchiveSize(header []byte) int64 {
-	if _, _, err := DecodeArchiveHeader(header); err != nil {
-		return ArchiveHeaderSize
+// MaxArchiveSize bounds what a reader is ready to hold in memory.
+const MaxArchiveSize = 1 << 30
+
+// CheckArchive reads an archive as far as it goes and returns how many bytes that
+// is. It fails as DecodeArchive would of what is not whole, and with ErrLimit, but
+// keeps nothing: what only claims to be an archive costs no memory.
+func CheckArchive(r io.Reader) (size int64, err error) {
+	head := make([]byte, ArchiveHeaderSize)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return 0, err
 	}
-	n := binary.NativeEndian.Uint64(header[40:])
-	return ArchiveHeaderSize + int64(min(n, math.MaxInt32))
+	if _, _, err := DecodeArchiveHeader(head[:n]); err != nil {
+		return 0, err
+	}
+	payload := binary.NativeEndian.Uint64(head[40:])
+	if payload > MaxArchiveSize-ArchiveHeaderSize {
+		return 0, fmt.Errorf("archive of %d bytes: %w", payload, mmapstore.ErrLimit)
+	}
+	sum := crc32.New(castagnoli)
+	switch _, err := io.CopyN(sum, r, int64(payload)); {
+	case errors.Is(err, io.EOF):
+		return 0, mmapstore.ErrTruncated
+	case err != nil:
+		return 0, err
+	case sum.Sum32() != binary.NativeEndian.Uint32(head[48:]):
+		return 0, mmapstore.ErrChecksum
+	}
+	return ArchiveHeaderSize + int64(payload), nil
 }
 
 // DecodeArchive reads what Encode wrote.

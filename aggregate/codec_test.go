@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"io"
 	"math/rand/v2"
 	"reflect"
 	"runtime"
@@ -50,11 +51,23 @@ func TestArchiveRoundTrip(t *testing.T) {
 	if !reflect.DeepEqual(again.Schema, a.Schema) || !reflect.DeepEqual(again.Absorbed, a.Absorbed) {
 		t.Errorf("decoded %+v, %+v\nof %+v, %+v", again.Schema, again.Absorbed, a.Schema, a.Absorbed)
 	}
+	if n, err := aggregate.CheckArchive(io.MultiReader(bytes.NewReader(b), neverRead{t})); n != int64(len(b)) || err != nil {
+		t.Errorf("checked %d bytes of %d: %v", n, len(b), err)
+	}
 	for n := range b {
-		if _, err := aggregate.DecodeArchive(b[:n]); err == nil {
-			t.Fatalf("%d of %d bytes pass", n, len(b))
+		_, err := aggregate.DecodeArchive(b[:n])
+		if _, checked := aggregate.CheckArchive(bytes.NewReader(b[:n])); err == nil || !errors.Is(err, checked) {
+			t.Fatalf("%d of %d bytes: %v, checked: %v", n, len(b), err, checked)
 		}
 	}
+}
+
+// neverRead is what stands behind an archive.
+type neverRead struct{ t *testing.T }
+
+func (r neverRead) Read([]byte) (int, error) {
+	r.t.Error("read on behind the archive")
+	return 0, io.EOF
 }
 
 // An archive with a text that is none of its bound is refused: readers put these
@@ -135,6 +148,7 @@ func FuzzDecodeArchive(f *testing.F) {
 			return
 		}
 		_, _ = aggregate.DecodeArchive(payload)
+		_, _ = aggregate.CheckArchive(bytes.NewReader(payload))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		a, err := aggregate.DecodeArchive(sealed(payload))

@@ -13,9 +13,6 @@ import (
 	"github.com/promfold/promfold/mmapstore"
 )
 
-// maxArchiveSize bounds what a reader is ready to hold in memory.
-const maxArchiveSize = 1 << 30
-
 // ReadArchive reads the archive at path. fs.ErrNotExist alone means that there
 // is none. mmapstore's ErrChecksum, ErrTruncated, ErrMalformed and ErrNotNative
 // mean damage, ErrVersion and ErrByteOrder that another program made it.
@@ -31,37 +28,44 @@ func readArchive(path string, open opener) (*aggregate.Archive, error) {
 	// that has just become the spare and is being written again. Its name then
 	// leads elsewhere.
 	for try := 1; ; try++ {
+		before, _ := readStamp(path, open) // or it is zero, which none is
 		a, err := readArchiveOnce(path, open)
 		if err == nil || !Damaged(err) || try == 3 {
 			return a, err
+		}
+		if now, stampErr := readStamp(path, open); stampErr == nil && now == before {
+			return a, err // it was that one
 		}
 	}
 }
 
 func readArchiveOnce(path string, open opener) (*aggregate.Archive, error) {
-	f, size, err := open(path)
+	f, _, err := open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if size > maxArchiveSize {
-		return nil, fmt.Errorf("%s of %d bytes: %w", path, size, mmapstore.ErrLimit)
-	}
-	b := make([]byte, aggregate.ArchiveHeaderSize)
-	n, err := f.ReadAt(b, 0)
-	if err == nil {
-		b = make([]byte, min(aggregate.ArchiveSize(b), size)) // and not what is kept free behind it
-		n, err = f.ReadAt(b, 0)
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read the archive: %w", err)
-	}
-	b = b[:n]
-	a, err := aggregate.DecodeArchive(b)
+	a, err := decodeArchive(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("read the archive %s: %w", path, err)
 	}
 	return a, nil
+}
+
+// decodeArchive reads no more of the file than the archive in it, behind which
+// there may be room for much larger ones.
+func decodeArchive(f *os.File) (*aggregate.Archive, error) {
+	size, err := aggregate.CheckArchive(f)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, size)
+	if n, err := f.ReadAt(b, 0); errors.Is(err, io.EOF) {
+		b = b[:n] // cut since
+	} else if err != nil {
+		return nil, err
+	}
+	return aggregate.DecodeArchive(b)
 }
 
 // Damaged reports whether the error of ReadArchive means that the archive is

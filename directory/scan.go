@@ -153,7 +153,7 @@ func (d *Directory) tolerate(v *View, err error) error {
 	v.ArchiveErr = err
 	v.Problems = append(v.Problems, Problem{d.ArchivePath(), err})
 	if d.stamp != (stamp{}) || Damaged(err) || notDirectory(err) || errors.Is(err, fs.ErrNotExist) ||
-		errors.Is(err, mmapstore.ErrVersion) || errors.Is(err, mmapstore.ErrByteOrder) {
+		errors.Is(err, mmapstore.ErrVersion) || errors.Is(err, mmapstore.ErrByteOrder) || errors.Is(err, mmapstore.ErrLimit) {
 		return nil
 	}
 	return fmt.Errorf("archive of %s: %w", d.path, err)
