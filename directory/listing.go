@@ -30,6 +30,8 @@ type listing struct {
 	opened map[aggregate.Inode]*tracked
 	// asideHere: files set aside lie in the directory itself, see NewAside.
 	asideHere bool
+	// starved is how many new files were not tried for want of descriptors.
+	starved int
 }
 
 func newListing(d *Directory, v *View) *listing {
@@ -52,6 +54,12 @@ func newListing(d *Directory, v *View) *listing {
 // files that were set aside, since a file may be renamed from the one to the
 // other meanwhile. The other way round, or in one listing, it would be missed.
 func (l *listing) list(ctx context.Context) error {
+	defer func() {
+		if l.starved > 0 {
+			l.v.Unopened += l.starved
+			l.v.Problems = append(l.v.Problems, Problem{l.d.path, fmt.Errorf("%d more files: %w", l.starved, l.v.exhausted)})
+		}
+	}()
 	listed, err := l.eachName(ctx, l.d.path, l.takeName)
 	if err != nil || !listed {
 		return err
@@ -170,6 +178,10 @@ func (l *listing) open(in aggregate.Inode) *tracked {
 }
 
 func (l *listing) takeFile(path string) {
+	if l.v.exhausted != nil && l.d.files[path] == nil {
+		l.starved++ // the next will fare no better
+		return
+	}
 	if f := l.d.at(path, l.v); f != nil {
 		l.take(path, f)
 	}
