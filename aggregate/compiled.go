@@ -50,7 +50,7 @@ func (l *lifeOf) isDeleted() bool { return l.generation%2 == 1 }
 // take brings the schema up to date. It reports whether the source laid out its
 // series anew, so that nothing which was known of them holds.
 func (c *compiled) take(schema mmapstore.Schema) (anew bool) {
-	if anew = schema.Version != c.schema.Version; anew {
+	if anew = !continues(&c.schema, &schema); anew {
 		c.families, c.groups, c.targets, c.words, c.lives, c.loaded = nil, nil, nil, nil, nil, false
 	}
 	c.schema = schema

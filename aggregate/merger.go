@@ -134,7 +134,7 @@ func (m *Merger) compile(sources []Source) []part {
 func (m *Merger) takeSchema(src Source, c *compiled) (anew bool) {
 	schema := src.Schema()
 	c.unreadable = nil
-	if c.loaded && schema.Version != c.schema.Version {
+	if c.loaded && !continues(&c.schema, &schema) {
 		m.scratch = grow(m.scratch, schema.Words)
 		if c.unreadable = src.Load(m.scratch); c.unreadable != nil {
 			return false
