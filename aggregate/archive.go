@@ -3,6 +3,7 @@ package aggregate
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/promfold/promfold/mmapstore"
 )
@@ -36,6 +37,24 @@ type Archive struct {
 	// inodes is the newest generation that took in each inode, made likewise.
 	inodesOnce sync.Once
 	inodes     map[Inode]uint64
+	// witness is of those who read this archive, in one process.
+	witness Witness
+}
+
+// Succeed tells a at now that it takes the place of old for those who read old. If
+// the clock went back after a was made, the times in a step back like all others.
+func (a *Archive) Succeed(old *Archive, now time.Time) {
+	var made int64
+	for i := range a.Absorbed {
+		if e := &a.Absorbed[i]; e.Generation == a.Generation {
+			made = e.At
+		}
+	}
+	old.witness.mu.Lock()
+	defer old.witness.mu.Unlock()
+	if made > now.UnixNano() {
+		a.witness.last = old.witness.last
+	}
 }
 
 // Absorbed is a file whose counts an archive holds.
@@ -97,7 +116,7 @@ func idSet(absorbed []Absorbed) map[mmapstore.ID]bool {
 // and the labels of its directory.
 func (a *Archive) Source(name string, labels []mmapstore.Label) Source {
 	return &archiveSource{a: a, meta: Meta{
-		ID: a.ID, Name: name, State: mmapstore.Dead, Labels: labels,
+		ID: a.ID, Name: name, State: mmapstore.Dead, Labels: labels, Witness: &a.witness,
 	}}
 }
 

@@ -6,6 +6,7 @@ import "github.com/promfold/promfold/mmapstore"
 // the values of the last Load that worked.
 type compiled struct {
 	meta     Meta
+	witness  *Witness
 	schema   mmapstore.Schema
 	history  *History
 	families []*variant // by index of the source's family; nil: left out

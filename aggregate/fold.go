@@ -235,12 +235,12 @@ func (f *folder) addSeries(family int, s *series) {
 		Family: family, Labels: s.labels, Created: created, Word: len(a.Words),
 	})
 	a.History.Series = append(a.History.Series, past)
-	a.Words = append(a.Words, s.words(f.m.loadedAt)...)
+	a.Words = append(a.Words, s.words()...)
 	a.Schema.Words = len(a.Words)
 }
 
-// words is the series in the layout of an archive made now: see mmapstore.Schema.
-func (s *series) words(now int64) []uint64 {
+// words is the series in the layout of an archive: see mmapstore.Schema.
+func (s *series) words() []uint64 {
 	hi, lo := s.sum.parts()
 	if s.family.typ == mmapstore.Counter {
 		hi, lo = s.sum.finiteParts()
@@ -263,7 +263,7 @@ func (s *series) words(now int64) []uint64 {
 		words[0] = 1
 	}
 	if s.family.mode.Timed() {
-		words = append(words, uint64(min(s.gauge.at, now)))
+		words = append(words, uint64(s.gauge.at))
 	}
 	return words
 }

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/promfold/promfold/mmapstore"
@@ -12,12 +13,9 @@ type gauge struct {
 	set     bool // some contributor was ever set
 	value   float64
 	at      int64 // latest: time of the set; all: birth of the contributor
+	noted   int64 // latest: the time of the set by its process, where at is of several
 	live    bool  // all: the contributor lives
 }
-
-// future is the time of all sets that claim to be later than the reading: as if
-// they were made just now, all at once. An archive keeps the time of its making.
-const future = math.MaxInt64
 
 // fold takes one contributor into the merge, by the law of the mode. Every law
 // is associative and commutative, so neither order nor earlier folding shows.
@@ -34,7 +32,7 @@ func (g *gauge) fold(mode mmapstore.Mode, c gauge) {
 		return // never set: no part in max, min or latest
 	}
 	if !g.set || better(mode, c, *g) {
-		g.set, g.value, g.at = true, c.value, c.at
+		g.set, g.value, g.at, g.noted = true, c.value, c.at, c.noted
 	}
 }
 
@@ -54,7 +52,10 @@ func (g *gauge) replaces(old *gauge) bool {
 func better(mode mmapstore.Mode, c, g gauge) bool {
 	switch mode {
 	case mmapstore.Latest, mmapstore.LiveLatest:
-		return c.at > g.at || c.at == g.at && greater(c.value, g.value)
+		if later := cmp.Or(cmp.Compare(c.at, g.at), cmp.Compare(c.noted, g.noted)); later != 0 {
+			return later > 0
+		}
+		return greater(c.value, g.value)
 	case mmapstore.Min, mmapstore.LiveMin:
 		return math.IsNaN(g.value) && !math.IsNaN(c.value) || greater(g.value, c.value) && !math.IsNaN(c.value)
 	default:

@@ -9,6 +9,8 @@ import "math"
 type shown struct {
 	any     bool
 	at      int64 // time of the merge that last exposed the series, Unix nanoseconds
+	created int64 // of the series, as it told then
+	early   int64 // a creation that was yet to come when the series was exposed: it is no true one
 	value   float64
 	count   uint64
 	buckets []uint64 // cumulative
@@ -18,12 +20,16 @@ type shown struct {
 
 // begin prepares for the merge at now of a series that exists since created. If
 // that is after the last time we exposed it, everything which was exposed then
-// has left, and it may start again from zero.
+// has left, and it may start again from zero. A clock that steps makes neither a
+// series new nor a new one old.
 func (g *shown) begin(created, now int64) {
-	if g.at != 0 && created > g.at {
+	if g.at != 0 && created > g.at && created > g.created {
 		*g = shown{}
 	}
-	g.at = now
+	g.at, g.created = now, created
+	if created > now {
+		g.early = created
+	}
 }
 
 // rounding is how much of a sum may be the last bits of an addition.

@@ -155,10 +155,13 @@ func (m *Merger) addGauge(c *compiled, from *mmapstore.Series, s *series, words 
 	switch {
 	case mode.PerProcess():
 		g.at, g.live = cmp.Or(from.Created, c.meta.Created), !c.meta.dead()
-	case len(words) > 2:
-		if g.at = int64(words[2]); g.at > m.loadedAt {
-			g.at = future // no clock may claim more of it than another
-		}
+	case len(words) <= 2:
+	case g.set:
+		stored := int64(words[2])
+		g.at = m.look.set(from.Word, stored)
+		g.noted = min(stored, g.at) // no clock may claim more of the future than another
+	default:
+		m.look.unset(from.Word)
 	}
 	if summed(mode) {
 		s.gauge.present = true

@@ -27,6 +27,7 @@ type Merger struct {
 	merge    uint64 // number of the present merge
 	began    int64  // when it began, Unix nanoseconds
 	loadedAt int64  // when the present source was loaded, the same
+	look     look   // at the present source
 	epoch    uint64 // changes when some group shows another variant
 	scratch  []uint64
 	invalid  int                 // values of this merge that no law can take
@@ -66,16 +67,27 @@ func (m *Merger) accumulate(sources []Source) {
 	m.reset()
 	m.collectForgets(taking)
 	m.failed = nil
+	m.loadedAt = m.began
 	for _, t := range taking {
-		if err := m.load(t.src, t.c); err != nil {
-			m.fail(t.c, err)
-		}
-		m.loadedAt = m.now().UnixNano()
-		t.c.readLives()
-		m.add(t.c)
+		m.take(t)
 	}
 	m.foldLosers()
 	m.sweep()
+}
+
+// take reads the values of a source and adds them.
+func (m *Merger) take(t part) {
+	w, since := t.c.witness, m.loadedAt
+	number := w.begin()
+	err := m.load(t.src, t.c)
+	if err != nil {
+		m.fail(t.c, err)
+	}
+	m.loadedAt = m.now().UnixNano()
+	t.c.readLives()
+	m.look = w.open(number, err == nil, t.c.schema.Version, m.loadedAt)
+	defer m.look.close(since)
+	m.add(t.c)
 }
 
 func (m *Merger) fail(c *compiled, err error) {
@@ -101,7 +113,10 @@ func (m *Merger) compile(sources []Source) []part {
 		key := keyOf(src)
 		c, ok := m.sources[key]
 		if !ok {
-			c = &compiled{epoch: m.epoch, history: src.History()}
+			c = &compiled{epoch: m.epoch, history: src.History(), witness: meta.Witness}
+			if c.witness == nil {
+				c.witness = new(Witness)
+			}
 			m.sources[key] = c
 		} else if c.stamp == m.merge {
 			continue // one source under two names counts once

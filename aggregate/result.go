@@ -166,8 +166,8 @@ func (s *series) exposeHistogram() *dto.Histogram {
 
 func (s *series) createdTimestamp() *timestamppb.Timestamp {
 	at := s.life.createdTime()
-	if at == 0 {
-		return nil
+	if at == 0 || at == s.shown.early {
+		return nil // told later, it would look like a reset to Prometheus
 	}
 	return timestamppb.New(time.Unix(0, at))
 }

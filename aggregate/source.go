@@ -37,6 +37,9 @@ type Meta struct {
 	// Inode is the file's, where ID is not written in it, so that others who
 	// have it open can tell that it was absorbed.
 	Inode Inode
+	// Witness is for who has the source open for several merges to remember, as
+	// long as the source is the same. Default: each Merger has its own.
+	Witness *Witness
 }
 
 func (m *Meta) dead() bool { return m.State == mmapstore.Dead }

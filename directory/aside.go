@@ -147,10 +147,14 @@ func (d *Directory) NeedsArchive(path string) (needed bool, err error) {
 // left out, and named by the error.
 func (d *Directory) OpenAsides(asides []Aside) ([]*File, error) {
 	files := make([]*File, 0, len(asides))
+	known := d.witnesses()
 	var errs []error
 	for _, a := range asides {
 		f, err := d.openFile(a.Path)
 		if err == nil {
+			if w := known[f.file.inode()]; w != nil {
+				f.file.witness = w
+			}
 			files = append(files, f)
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
@@ -158,6 +162,19 @@ func (d *Directory) OpenAsides(asides []Aside) ([]*File, error) {
 	}
 	orderProviders(files)
 	return files, errors.Join(errs...)
+}
+
+// witnesses are those of the stock clients' files that scans follow.
+func (d *Directory) witnesses() map[aggregate.Inode]*aggregate.Witness {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known := make(map[aggregate.Inode]*aggregate.Witness)
+	for _, f := range d.files {
+		if f.stock != nil {
+			known[f.inode()] = f.witness
+		}
+	}
+	return known
 }
 
 // OpenFile opens the file of a process, probes it and reads it, whatever lies

@@ -50,6 +50,8 @@ type Directory struct {
 	stamp   stamp                     // of the last good one
 	scanned bool                      // at least one scan came to something
 	owners  map[mmapstore.ID]bool     // who has an identity
+	// looked is when the last scan began that saw all files, in Unix nanoseconds.
+	looked int64
 
 	// overrides may change during a scan.
 	overrides atomic.Pointer[overrides]

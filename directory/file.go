@@ -21,6 +21,8 @@ type tracked struct {
 	// refs counts the Directory and the views that use the file, under whichever
 	// name; the last closes it.
 	refs *atomic.Int32
+	// witness is shared by all merges that take the file, under whichever name.
+	witness *aggregate.Witness
 
 	// The rest is guarded by Directory.mu.
 	verdict mmapstore.Verdict
@@ -40,7 +42,7 @@ func (f *tracked) release() {
 func (f *tracked) renamed(path string) *tracked {
 	s := f.stock.renamed(path)
 	f.refs.Add(1)
-	return &tracked{process: s, stock: s, info: f.info, path: path, refs: f.refs, seen: f.seen}
+	return &tracked{process: s, stock: s, info: f.info, path: path, refs: f.refs, witness: f.witness, seen: f.seen}
 }
 
 // nameless reports whether the file has no name any more, so that what the open
@@ -124,6 +126,7 @@ func (f *File) Meta() aggregate.Meta {
 		State:    f.verdict.State,
 		Labels:   f.labels,
 		Inode:    f.file.inode(),
+		Witness:  f.file.witness,
 	}
 }
 

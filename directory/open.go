@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -41,12 +42,13 @@ func (d *Directory) at(path string, v *View) *tracked {
 		}
 		return nil
 	}
+	f.witness = aggregate.NewWitness(d.looked)
 	return f
 }
 
 // open opens a file to follow it.
 func (d *Directory) open(path string) (*tracked, error) {
-	f := &tracked{path: path}
+	f := &tracked{path: path, witness: new(aggregate.Witness)}
 	var err error
 	if _, base, _ := cutAsideName(filepath.Base(path)); isStockName(base) {
 		if f.stock, err = d.openStock(path); err == nil {

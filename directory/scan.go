@@ -68,6 +68,7 @@ func (d *Directory) scanLocked(ctx context.Context, nativeOnly bool) (*View, err
 
 // scanOnce reports settled if no commit came in between.
 func (d *Directory) scanOnce(ctx context.Context, nativeOnly bool) (v *View, settled bool, err error) {
+	began := time.Now().UnixNano()
 	v = &View{Edition: Edition{path: d.ArchivePath(), open: d.openRegular}, labels: d.o.Labels, overrides: d.overrides.Load(), nativeOnly: nativeOnly}
 	defer func() {
 		if !settled {
@@ -99,6 +100,12 @@ func (d *Directory) scanOnce(ctx context.Context, nativeOnly bool) (v *View, set
 	l.replaceVanished()
 	d.files = l.found
 	d.scanned = d.scanned || !nativeOnly
+	if !nativeOnly {
+		d.looked = began
+		if v.Unopened > 0 { // what is found later may have been there
+			d.looked = 0
+		}
+	}
 	d.update(v)
 	return v, true, nil
 }
@@ -126,6 +133,7 @@ func (d *Directory) readArchive(v *View) (stamp, error) {
 			if a.Generation < d.stamp.generation { // a new one, whose numbers begin again
 				d.forgetGenerations()
 			}
+			a.Succeed(d.archive, time.Now())
 			d.archive, d.stamp = a, stamp{a.Generation, a.ID}
 		}
 	}
