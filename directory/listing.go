@@ -242,13 +242,13 @@ func (l *listing) reject(path string, f, other *tracked) {
 }
 
 // original decides which of two files with one id was made by the process: the
-// one that somebody writes, the one that we followed, the one whose name agrees
-// with its id. Of a file that was set aside while we looked, the new name counts.
+// one that we followed, since a copy can be made and written by anybody; the one
+// that somebody writes; the one whose name agrees with its id. Of a file that was set aside while we looked, the new name counts.
 func (d *Directory) original(f, other *tracked) bool {
 	for _, is := range []func(*tracked) bool{
 		func(f *tracked) bool { return f.stock != nil && f.stock.aside },
-		func(f *tracked) bool { return f.probe().State == mmapstore.Alive },
 		func(f *tracked) bool { return d.files[f.path] == f },
+		func(f *tracked) bool { return f.probe().State == mmapstore.Alive },
 		func(f *tracked) bool { return strings.Contains(filepath.Base(f.path), f.id().String()[:16]) },
 	} {
 		if mine, its := is(f), is(other); mine != its {
