@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/internal/sys"
 )
 
 // Names of native files, and of those that are not born yet.
@@ -53,42 +55,61 @@ func Abandoned(path string, minAge time.Duration) (bool, error) {
 	return err == nil && !held, err
 }
 
-// birth makes the file of this process: under a temporary name the header is
-// written and the life lock taken, and only then does the file get the name by
-// which readers find it. Whoever sees the name sees a locked, complete file.
-// (Naming first and locking after loses lifetimes: TestNoNameWithoutLock sees it.)
-func birth(dir string, h *Header, perm os.FileMode) (_ *os.File, path string, err error) {
+// birth makes the file of this process and maps its first chunk: under a temporary
+// name the header is written and the life lock taken, and only when nothing can
+// fail any more does the file get the name by which readers find it. Whoever sees
+// the name sees a locked, complete file. (Naming first and locking after loses
+// lifetimes: TestNoNameWithoutLock sees it.)
+func birth(dir string, h *Header, perm os.FileMode) (_ *os.File, header []byte, err error) {
 	stem := strconv.Itoa(int(h.Process.PID)) + "-" + h.ID.String()[:16]
 	temp := filepath.Join(dir, tempPrefix+stem+tempSuffix)
-	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, perm)
+	path := filepath.Join(dir, filePrefix+stem+fileSuffix)
+	f, err := createAs(temp, path, perm)
 	if err != nil {
-		return nil, "", fmt.Errorf("create a worker file: %w", err)
+		return nil, nil, fmt.Errorf("create a worker file: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(temp))
+			err = errors.Join(err, unmapChunk(header), f.Close(), os.Remove(temp))
+			header = nil
 		}
 	}()
 	if err := f.Chmod(perm); err != nil { // whatever the umask
-		return nil, "", fmt.Errorf("create a worker file: %w", err)
+		return nil, nil, fmt.Errorf("create a worker file: %w", err)
 	}
 	if h.Locked, err = lockLife(f); err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	if err := f.Truncate(ChunkSize); err != nil {
-		return nil, "", fmt.Errorf("create a worker file: %w", err)
+		return nil, nil, fmt.Errorf("create a worker file: %w", err)
 	}
 	if err := reserve(f, 0, headerSize); err != nil {
-		return nil, "", fmt.Errorf("reserve space in %s: %w", temp, err)
+		return nil, nil, fmt.Errorf("reserve space in %s: %w", temp, err)
 	}
 	if _, err := f.WriteAt(h.encode(), 0); err != nil {
-		return nil, "", fmt.Errorf("write the header of %s: %w", temp, err)
+		return nil, nil, fmt.Errorf("write the header of %s: %w", temp, err)
 	}
-	path = filepath.Join(dir, filePrefix+stem+fileSuffix)
+	if header, err = mapChunk(f, 0); err != nil {
+		return nil, nil, err
+	}
 	if err := publishName(temp, path); err != nil {
-		return nil, "", fmt.Errorf("publish a worker file: %w", err)
+		return nil, header, fmt.Errorf("publish a worker file: %w", err)
 	}
-	return f, path, nil
+	return f, header, nil
+}
+
+// createAs makes a new file at temp that calls itself by the name which it will
+// have: errors are to name a file that somebody can find.
+func createAs(temp, path string, perm os.FileMode) (*os.File, error) {
+	fd := -1
+	err := sys.RetryEINTR(func() (err error) {
+		fd, err = unix.Open(temp, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm.Perm()))
+		return err
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: temp, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // OpenRegular opens a file for reading without ever waiting for it, following

@@ -21,6 +21,15 @@ func mapChunk(f *os.File, off int64) ([]byte, error) {
 	return m, nil
 }
 
+// unmapChunk gives up a chunk, or none, whose cells nobody ever held.
+func unmapChunk(chunk []byte) error {
+	if chunk == nil {
+		return nil
+	}
+	m := mmap.MMap(chunk)
+	return m.Unmap()
+}
+
 // detachChunk puts private memory in the place of a mapped chunk, in one step:
 // holders of its cells go on counting into nothing, and nothing they do from
 // here on reaches the file.

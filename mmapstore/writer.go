@@ -4,7 +4,6 @@ package mmapstore
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -94,16 +93,12 @@ func create(dir string, h Header, o WriterOptions) (*Writer, error) {
 	if o.MaxSeries <= 0 || o.MaxSeries > MaxSeries {
 		o.MaxSeries = MaxSeries
 	}
-	f, path, err := birth(dir, &h, o.FileMode)
+	f, header, err := birth(dir, &h, o.FileMode)
 	if err != nil {
 		return nil, err
 	}
-	header, err := mapChunk(f, 0)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
 	w := &Writer{
-		path:      path,
+		path:      f.Name(),
 		maxSeries: o.MaxSeries,
 		published: &viewWords(header[offPublished : offPublished+wordSize])[0],
 		dropped:   &viewWords(header[offDropped : offDropped+wordSize])[0],
