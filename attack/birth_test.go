@@ -135,10 +135,10 @@ func (n *nursery) checkHeld(s *rig.Sidecar) {
 			return fmt.Errorf("%d descriptors are open, %d before; files of processes: %q", len(open), before, files)
 		}
 		maps, err := os.ReadFile(fmt.Sprintf("/proc/%s/maps", program(s)))
-		if files := within(strings.Split(string(maps), "\n"), n.dir+"/"); err != nil || len(files) > 0 {
-			return fmt.Errorf("still mapped: %q, %v", files, err)
+		if files := within(strings.Split(string(maps), "\n"), n.dir+"/"); len(files) > 0 {
+			return fmt.Errorf("still mapped: %q", files)
 		}
-		return nil
+		return err
 	})
 }
 

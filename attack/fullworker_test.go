@@ -156,13 +156,9 @@ type hoarder struct {
 
 func (h *hoarder) Write(b []byte) (int, error) {
 	h.rest.Write(b)
-	for {
-		line, err := h.rest.ReadBytes('\n')
-		if err != nil {
-			h.rest.Write(line)
-			return len(b), nil
-		}
+	for bytes.IndexByte(h.rest.Bytes(), '\n') >= 0 {
 		var s said
+		line, _ := h.rest.ReadBytes('\n')
 		if err := json.Unmarshal(line, &s); err != nil {
 			return 0, err
 		}
@@ -172,6 +168,7 @@ func (h *hoarder) Write(b []byte) (int, error) {
 			h.base.Store(s.Base)
 		}
 	}
+	return len(b), nil
 }
 
 // startHoarder starts a worker that counts in the series of a slot.
