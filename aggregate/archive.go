@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -166,6 +167,9 @@ func (f *frozen) Load(dst []uint64) error {
 func (a *Archive) Expires(o FoldOptions) bool {
 	o.setDefaults()
 	now := o.Now().UnixNano()
+	if a.fromTheFuture(now) {
+		return true
+	}
 	for _, past := range a.History.Series {
 		if past.Died != 0 && now-past.Died > int64(o.DeadGauges) {
 			return true
@@ -184,4 +188,9 @@ func (a *Archive) Expires(o FoldOptions) bool {
 		}
 	}
 	return false
+}
+
+// fromTheFuture reports whether a death is dated later than now.
+func (a *Archive) fromTheFuture(now int64) bool {
+	return slices.ContainsFunc(a.History.Series, func(past Past) bool { return past.Died > now })
 }

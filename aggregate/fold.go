@@ -63,7 +63,7 @@ func Fold(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o FoldOp
 	f.findExcess()
 	f.foldFamilies()
 	f.carryForgets()
-	expired := f.carryIDs()
+	expired := f.carryIDs() || old.fromTheFuture(f.now)
 	changed = len(absorb) > 0 || expired || f.dropped || f.forgot
 	return f.next, changed, nil
 }
@@ -221,7 +221,9 @@ func (f *folder) outlived(s *series) bool {
 
 // died is when the process of a gauge died, which is now if it was not
 // archived before.
-func (f *folder) died(s *series) int64 { return cmp.Or(s.life.past.Died, f.now) }
+// A death that is yet to come was noted before the clock stepped back: its time
+// begins anew.
+func (f *folder) died(s *series) int64 { return min(cmp.Or(s.life.past.Died, f.now), f.now) }
 
 func (f *folder) addSeries(family int, s *series) {
 	a := f.next

@@ -308,3 +308,22 @@ func TestGuardOutlivesClockSteps(t *testing.T) {
 		}
 	}
 }
+
+// Property: a gauge of a dead process is kept for its ten minutes, not for an hour
+// more, if the clock steps back by an hour after it was archived.
+func TestDeadGaugeIsNotKeptByAStepBack(t *testing.T) {
+	o := func(n int64) aggregate.FoldOptions { return aggregate.FoldOptions{Now: at(n)} }
+	p := process(1).gauge("g", mmapstore.All, 1).dead()
+	a := archived(t, aggregate.NewArchive(), []*fake{p}, o(noon), p)
+	back := int64(noon - 3600)
+	if !a.Expires(o(back)) {
+		t.Fatal("nothing to write down after the step")
+	}
+	a = archived(t, a, nil, o(back))
+	if a.Expires(o(back + 500)) {
+		t.Error("leaves early")
+	}
+	if !a.Expires(o(back + 700)) {
+		t.Error("stays")
+	}
+}
