@@ -1,8 +1,10 @@
 package archiver
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -50,7 +52,12 @@ func archiveUntil() {
 		}
 		fmt.Println("active")
 	}()
-	check(a.Run(bg))
+	ctx, cancel := context.WithCancel(bg)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the test is gone, whatever became of it
+		cancel()
+	}()
+	check(a.Run(ctx))
 }
 
 // stepTorn is a kill in the middle of the one write.
