@@ -28,7 +28,6 @@ var roles = map[string]func(){
 	"round": roundUntil,
 	"run":   runUntilKilled,
 	"few":   onceWithFewDescriptors,
-	"count": countAndAcknowledge,
 
 	"tally":   tally,
 	"scrape":  answerScrapes,

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -104,5 +105,14 @@ func tallyStock(dir, pid string) func(int) {
 			add(histograms, buckets[0], 1)
 		}
 		check(gauges.Set(gauge, float64(n), 0))
+	}
+}
+
+func addFloat(cell *mmapstore.Word, v float64) {
+	for {
+		old := cell.Load()
+		if cell.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v)) {
+			return
+		}
 	}
 }
