@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,12 +17,13 @@ import (
 )
 
 // input is the sources that paths on the command line lead to. What cannot be
-// read is said on stderr and left out.
+// read is said on errors and left out.
 type input struct {
 	assumeAlive bool
 	archives    bool
 	overrides   mmapstore.Overrides
 	ids         *directory.Identities
+	errors      io.Writer
 
 	sources []aggregate.Source
 	closers []func()
@@ -29,7 +31,9 @@ type input struct {
 }
 
 func newInput(assumeAlive, archives bool, overrides mmapstore.Overrides) *input {
-	return &input{assumeAlive: assumeAlive, archives: archives, overrides: overrides, ids: directory.NewIdentities()}
+	return &input{
+		assumeAlive: assumeAlive, archives: archives, overrides: overrides, ids: directory.NewIdentities(), errors: os.Stderr,
+	}
 }
 
 func (in *input) options() directory.Options {
@@ -38,7 +42,7 @@ func (in *input) options() directory.Options {
 
 func (in *input) fail(err error) {
 	in.failed = true
-	fmt.Fprintf(os.Stderr, "promfold: %s\n", oneLine(err))
+	fmt.Fprintf(in.errors, "promfold: %s\n", oneLine(err))
 }
 
 func (in *input) close() {
