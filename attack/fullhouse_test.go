@@ -190,13 +190,9 @@ func (h *house) files(w *hoarder) []string {
 // checkSlot holds the series of a slot against what its workers have counted.
 func (h *house) checkSlot(reader int, got rig.Samples, slot int) {
 	h.t.Helper()
-	values := got.By("full_grown_total", "n")
-	for n := range values {
-		values[n] = got.Sum("full_grown_total", "n", n, "slot", strconv.Itoa(slot))
-	}
 	for n, want := range h.dead[slot] {
-		if w := h.living[slot]; values[strconv.Itoa(n)] != want && (w == nil || n >= len(w.each)) {
-			h.t.Errorf("reader %d: series %d of slot %d is %v, the dead have counted %v", reader, n, slot, values[strconv.Itoa(n)], want)
+		if w := h.living[slot]; grown(got, slot, n) != want && (w == nil || n >= len(w.each)) {
+			h.t.Errorf("reader %d: series %d of slot %d is %v, the dead have counted %v", reader, n, slot, grown(got, slot, n), want)
 		}
 	}
 	w := h.living[slot]
@@ -206,7 +202,7 @@ func (h *house) checkSlot(reader int, got rig.Samples, slot int) {
 	homeless, most := 0, w.last.Stats.Homeless // some may find room any time
 	least := w.ask(h.t, askStats).Stats.Homeless
 	for n, counted := range w.each {
-		switch value, dead := values[strconv.Itoa(n)], h.dead[slot][n]; value {
+		switch value, dead := grown(got, slot, n), h.dead[slot][n]; value {
 		case dead + counted:
 		case dead:
 			homeless++
@@ -221,6 +217,11 @@ func (h *house) checkSlot(reader int, got rig.Samples, slot int) {
 	if homeless < least || homeless > most {
 		h.t.Errorf("reader %d: %d series of worker %d are not exposed; it says %d to %d", reader, homeless, w.serial, least, most)
 	}
+}
+
+// grown is the nth series of a slot.
+func grown(got rig.Samples, slot, n int) float64 {
+	return got[fmt.Sprintf(`full_grown_total{n="%d",slot="%d"}`, n, slot)].Value
 }
 
 // checkBase holds what is counted all the time against what was acknowledged.
@@ -265,7 +266,7 @@ func (h *house) kill(slot int) {
 	h.living[slot] = nil
 	h.killed = append(h.killed, w)
 	for n := range w.each {
-		h.dead[slot][n] = got.Sum("full_grown_total", "n", strconv.Itoa(n), "slot", strconv.Itoa(slot))
+		h.dead[slot][n] = grown(got, slot, n)
 	}
 }
 
