@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ import (
 type loadClients struct {
 	url   string
 	least func() map[string]float64 // what an answer must show that begins now
+	few   url.Values                // what most scrapers ask for, if not for all
 	rest  time.Duration             // of each client between two requests
 	quit  chan struct{}
 	ended sync.WaitGroup
@@ -149,18 +151,19 @@ func parseProto(h http.Header, b []byte) (rig.Samples, error) {
 // Properties: each answer is whole and valid in its format, shows at least what was
 // acknowledged when it was asked for, and nothing cumulative goes down or leaves.
 func (c *loadClients) scrapers(n int) {
-	client := &http.Client{Timeout: 2 * patience, Transport: &http.Transport{
-		DisableKeepAlives: true, DisableCompression: true, // it would be undone where we cannot see it
-	}}
 	for i := range n {
 		format := loadFormats[i%len(loadFormats)]
 		compressed := i/len(loadFormats)%2 == 0
+		address := c.url
+		if len(c.few) > 0 && i%4 != i/4%4 { // of each format some
+			address += "?" + c.few.Encode()
+		}
 		var seen rig.Monotone
 		c.start(1, func(rng *rand.Rand) error {
 			time.Sleep(rand.N(20 * time.Millisecond)) // any moment will do
 			least := c.least()
 			c.asked.Add(1)
-			header, body, err := fetchBody(client, c.url, format.accept, compressed)
+			header, body, err := fetchBody(address, format.accept, compressed)
 			if err != nil {
 				return fmt.Errorf("scraper %d: %w", i, err)
 			}
@@ -182,8 +185,28 @@ func (c *loadClients) scrapers(n int) {
 	}
 }
 
-func fetchBody(client *http.Client, url, accept string, compressed bool) (http.Header, []byte, error) {
-	request, err := http.NewRequest(http.MethodGet, url, nil)
+// patient has the time that a busy machine takes.
+var patient = &http.Client{Timeout: 3 * patience, Transport: &http.Transport{
+	DisableKeepAlives: true, DisableCompression: true, // it would be undone where we cannot see it
+}}
+
+// look is a scrape by the test itself.
+func (c *loadClients) look(t testing.TB) rig.Samples {
+	t.Helper()
+	c.asked.Add(1)
+	header, body, err := fetchBody(c.url, "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parseText(header, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func fetchBody(address, accept string, compressed bool) (http.Header, []byte, error) {
+	request, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -193,7 +216,7 @@ func fetchBody(client *http.Client, url, accept string, compressed bool) (http.H
 	if compressed {
 		request.Header.Set("Accept-Encoding", "gzip")
 	}
-	resp, err := client.Do(request)
+	resp, err := patient.Do(request)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -202,7 +202,7 @@ func TestLoadLifetimes(t *testing.T) {
 
 // liveThrough holds that no more than so many ids stay listed.
 func liveThrough(t *testing.T, s *rig.Sidecar, dir string, ids int) {
-	c := startCrowd(t, dir, 10, 20)
+	c := startCrowd(t, dir, 10, 20, 0)
 	c.count(t)
 	var readings []reading
 	const warmUp = 4 * livesOfOne // until the gauges of a thousand dead are kept

@@ -46,7 +46,7 @@ type simulated struct {
 // client's. It counts once in every series for each line on stdin.
 func beAlive() error {
 	dir := os.Args[1]
-	var numbers [3]int
+	var numbers [4]int
 	for i, arg := range os.Args[2:] {
 		var err error
 		if numbers[i], err = strconv.Atoi(arg); err != nil {
@@ -55,7 +55,7 @@ func beAlive() error {
 	}
 	var all []*simulated
 	for n := numbers[0]; n < numbers[1]; n++ {
-		s, err := newSimulated(dir, n, numbers[2])
+		s, err := newSimulated(dir, n, numbers[2], numbers[3])
 		if err != nil {
 			return err
 		}
@@ -74,13 +74,13 @@ func beAlive() error {
 	return asked.Err() // dies with all its files open
 }
 
-func newSimulated(dir string, n, series int) (*simulated, error) {
+func newSimulated(dir string, n, series, padding int) (*simulated, error) {
 	s := &simulated{}
 	if n%2 == 1 {
 		f, err := stocktest.Open(filepath.Join(dir, fmt.Sprintf("counter_%d.db", simulatedPID+n)))
 		s.stock = f
 		for i := range series {
-			s.keys = append(s.keys, stocktest.Key("load_stock", loadStock, "Of stock clients.", "series="+seriesName(i)))
+			s.keys = append(s.keys, stocktest.Key("load_stock", loadStock, "Of stock clients.", "series="+seriesName(i, padding)))
 		}
 		return s, err
 	}
@@ -92,7 +92,7 @@ func newSimulated(dir string, n, series int) (*simulated, error) {
 	family, err := w.AddFamily(mmapstore.Family{Name: loadFamily, Type: mmapstore.Counter, Help: "Of native clients."})
 	for i := 0; i < series && err == nil; i++ {
 		var slot mmapstore.Slot
-		if slot, err = addSeries(w, family, "series", seriesName(i)); err == nil {
+		if slot, err = addSeries(w, family, "series", seriesName(i, padding)); err == nil {
 			s.slots = append(s.slots, slot)
 		}
 	}
@@ -110,7 +110,10 @@ func addSeries(w *mmapstore.Writer, family int, label, value string) (slot mmaps
 // simulatedPID is above all pids that the system gives out.
 const simulatedPID = 10_000_000
 
-func seriesName(i int) string { return fmt.Sprintf("a value of some length %06d", i) }
+// seriesName is a value of a label, with so many bytes more than need be.
+func seriesName(i, padding int) string {
+	return fmt.Sprintf("a value of some length %06d%s", i, strings.Repeat("x", padding))
+}
 
 func (s *simulated) count() error {
 	for _, slot := range s.slots {
@@ -130,6 +133,7 @@ type crowd struct {
 	counted int // times that all counted
 	size    int
 	series  int
+	padding int
 }
 
 var (
@@ -137,12 +141,13 @@ var (
 	loadCounted = regexp.MustCompile(`counted`)
 )
 
-func startCrowd(t testing.TB, dir string, size, series int) *crowd {
+func startCrowd(t testing.TB, dir string, size, series, padding int) *crowd {
 	t.Helper()
 	const keepers = 4
-	c := &crowd{size: size, series: series}
+	c := &crowd{size: size, series: series, padding: padding}
 	for i := range keepers {
-		command := inRole("load-live", dir, strconv.Itoa(size*i/keepers), strconv.Itoa(size*(i+1)/keepers), strconv.Itoa(series))
+		command := inRole("load-live", dir, strconv.Itoa(size*i/keepers), strconv.Itoa(size*(i+1)/keepers),
+			strconv.Itoa(series), strconv.Itoa(padding))
 		command.Stdin = true
 		c.keepers = append(c.keepers, rig.Start(t, fmt.Sprint("crowd ", i), command))
 	}
@@ -172,7 +177,7 @@ func (c *crowd) check(t testing.TB, got rig.Samples) {
 	wrong := 0
 	for i := range c.series {
 		for name, processes := range map[string]int{loadFamily: (c.size + 1) / 2, loadStock: c.size / 2} {
-			series := rig.Series(name, map[string]string{"series": seriesName(i)})
+			series := rig.Series(name, map[string]string{"series": seriesName(i, c.padding)})
 			if want := float64(processes * c.counted); got[series].Value != want && want > 0 {
 				if wrong++; wrong <= 3 {
 					t.Errorf("%s is %v, and %v were counted", series, got[series].Value, want)
@@ -191,7 +196,7 @@ func TestLoadProcesses(t *testing.T) {
 	dir := rig.NewDirectory(t, rig.User{}, 0o755)
 	s := rig.StartSidecar(t, promfold(), rig.Seat{}, dir, "--archive.interval=1s")
 	empty := held(t, s, dir)
-	c := startCrowd(t, dir, *loadProcesses, *loadSeries)
+	c := startCrowd(t, dir, *loadProcesses, *loadSeries, 0)
 	var full holding
 	var cold time.Duration
 	var warm []time.Duration
