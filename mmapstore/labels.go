@@ -33,7 +33,7 @@ func EncodeLabels(pairs []Label) (Labels, error) {
 		if p.Name == "" || !utf8.ValidString(p.Name) {
 			return "", fmt.Errorf("label name %q: %w", p.Name, ErrMalformed)
 		}
-		if i > 0 && pairs[i-1].Name == p.Name {
+		if i > 0 && pairs[i-1].Name == p.Name { //nolint:gosec // G602: i is above 0
 			return "", fmt.Errorf("duplicate label %q: %w", p.Name, ErrMalformed)
 		}
 		value := strings.ToValidUTF8(p.Value, "\uFFFD")

@@ -31,7 +31,7 @@ const initialSize = 64 << 10
 // Open takes up the file at path as a process of the pid in its name would:
 // it is made if need be, and goes on from the values that it has.
 func Open(path string) (*File, error) {
-	fd, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o644)
+	fd, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o644) //nolint:gosec // G302: as the client makes them
 	if err != nil {
 		return nil, err
 	}
