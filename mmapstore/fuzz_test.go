@@ -8,14 +8,17 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/promfold/promfold/internal/need"
 	"github.com/promfold/promfold/internal/wire"
 )
 
-// Property: no bytes make Open, Refresh, Load or Check panic, and what is served
-// of them keeps the rules of a schema. With repair, checksums are made right
+// Property: no bytes make Open, Refresh, Load or Check panic; what is served of
+// them keeps the rules of a schema, takes memory in proportion to their length, and
+// is the same for another reader. With repair, checksums are made right
 // first, so that the fuzzer gets behind them.
 func FuzzReader(f *testing.F) {
 	golden := around(func(f *rawFile) {
@@ -81,19 +84,42 @@ func readAll(t *testing.T, path string) {
 		return
 	}
 	defer r.Close()
-	err = r.Refresh()
+	size, err := r.File().Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := allocated(func() { err = r.Refresh() }); n > 1<<20+uint64(200*size.Size()) {
+		t.Fatalf("%d bytes allocated for %d", n, size.Size())
+	}
 	if (err != nil) != (r.Refresh() != nil) || (err != nil && len(faults) == 0) {
 		t.Fatalf("first refresh %v, faults %v", err, faults)
 	}
 	s := r.Schema()
-	if err := r.Load(make([]uint64, s.Words)); err != nil {
+	words := make([]uint64, s.Words)
+	if err := r.Load(words); err != nil {
 		t.Fatalf("load of a file that nobody cuts: %v", err)
 	}
+	compareReaders(t, path, &s, words)
 	if _, err := r.Dropped(); err != nil {
 		t.Fatal(err)
 	}
 	_ = r.Probe()
 	assertSchema(t, &s)
+}
+
+// compareReaders holds what one reader has to what another finds.
+func compareReaders(t *testing.T, path string, s *Schema, words []uint64) {
+	r, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	_ = r.Refresh()
+	again := r.Schema()
+	wanted := make([]uint64, again.Words)
+	if err := r.Load(wanted); err != nil || !reflect.DeepEqual(*s, again) || !slices.Equal(words, wanted) {
+		t.Fatalf("one reader has %+v %v\nanother, with %v, %+v %v", *s, words, err, again, wanted)
+	}
 }
 
 // assertSchema holds a schema to what merges rely on.

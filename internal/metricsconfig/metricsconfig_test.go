@@ -2,6 +2,7 @@ package metricsconfig_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"path/filepath"
@@ -134,8 +135,8 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// Whatever the text, parsing ends without a panic, and what is not refused holds
-// to the rules.
+// Property: whatever the text, parsing ends, twice the same way; what is not refused
+// holds to the rules, and is no more than the text can name.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"", "families: {a: {type: gauge, mode: max}}", "families: {a: &x {drop: true}, b: *x}", "a: &a [*a]", "- ? {}\n", "---\n...\n---",
@@ -148,8 +149,15 @@ func FuzzParse(f *testing.F) {
 		if err != nil && !errors.As(err, &refused) {
 			t.Errorf("%T: %v", err, err)
 		}
+		again, errAgain := metricsconfig.Parse(b)
+		if !maps.Equal(overrides, again) || fmt.Sprint(err) != fmt.Sprint(errAgain) {
+			t.Errorf("%v %v, then %v %v", overrides, err, again, errAgain)
+		}
+		if len(overrides) > len(b) || err != nil && (overrides != nil || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("%d families of %d bytes, %v", len(overrides), len(b), err)
+		}
 		for name, o := range overrides {
-			if name == "" || o.Mode != mmapstore.ModeNone && o.Type != 0 && o.Type != mmapstore.Gauge || o.Drop && o != (mmapstore.Override{Drop: true}) {
+			if len(name) > mmapstore.MaxName || len(o.Help) > mmapstore.MaxHelp || name == "" || o.Mode != mmapstore.ModeNone && o.Type != 0 && o.Type != mmapstore.Gauge || o.Drop && o != (mmapstore.Override{Drop: true}) {
 				t.Errorf("%q: %+v", name, o)
 			}
 		}
