@@ -7,14 +7,19 @@ import (
 	"net/http"
 	"sync"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
 	"github.com/promfold/promfold/internal/textformat"
 )
 
-// writeSize is how much of an answer is written at once, and a family more.
-const writeSize = 64 << 10
+// writeSize is how much of an answer is written at once, and partSeries series
+// more: who reads slowly keeps as much in memory.
+const (
+	writeSize  = 64 << 10
+	partSeries = 16
+)
 
 // maxKeptBuffer is the largest buffer that is kept for the next answer.
 const maxKeptBuffer = 4 << 20
@@ -37,18 +42,14 @@ func (e *Exporter) writeText(w *bodyWriter, r *http.Request, s *scrape, format e
 			continue
 		}
 		var err error
-		b, err = textformat.Append(b, model.EscapeMetricFamily(f, scheme), s.spelling[f.GetName()])
+		b, err = appendFamily(w, b, model.EscapeMetricFamily(f, scheme), s.spelling[f.GetName()])
+		if w.broken {
+			break // counted below
+		}
 		if err != nil {
 			log.Println(fmt.Sprintf("error encoding metric family %q: %v", f.GetName(), err))
 			e.own.encodingErrors.Inc()
 		}
-		if len(b) < writeSize {
-			continue
-		}
-		if _, err := w.Write(b); err != nil {
-			break // counted below
-		}
-		b = b[:0]
 	}
 	if !w.broken {
 		_, _ = w.Write(b) // which w remembers
@@ -59,6 +60,24 @@ func (e *Exporter) writeText(w *bodyWriter, r *http.Request, s *scrape, format e
 	if cap(b) <= maxKeptBuffer {
 		*buffer = b
 		buffers.Put(buffer)
+	}
+}
+
+// appendFamily renders a family, and writes what there is whenever that is enough.
+func appendFamily(w *bodyWriter, b []byte, f *dto.MetricFamily, spelling map[float64]string) ([]byte, error) {
+	for from := 0; ; from += partSeries {
+		to := min(from+partSeries, len(f.Metric))
+		var err error
+		if b, err = textformat.AppendPart(b, f, from, to, spelling); err != nil {
+			return b, err
+		}
+		if len(b) >= writeSize {
+			_, _ = w.Write(b) // which w remembers
+			b = b[:0]
+		}
+		if w.broken || to == len(f.Metric) {
+			return b, nil
+		}
 	}
 }
 

@@ -59,6 +59,33 @@ func TestAsPromhttp(t *testing.T) {
 	}
 }
 
+// largest notes the largest of the pieces in which an answer is written.
+type largest struct {
+	http.ResponseWriter
+	bytes int
+}
+
+func (l *largest) Write(b []byte) (int, error) {
+	l.bytes = max(l.bytes, len(b))
+	return l.ResponseWriter.Write(b)
+}
+
+// Property: an answer leaves in pieces, however large a family is: each reader that
+// stalls keeps one in memory.
+func TestWrittenInPieces(t *testing.T) {
+	dir := t.TempDir()
+	jobs := worker.With(newStore(t, dir)).NewCounterVec(prometheus.CounterOpts{Name: "jobs_total", Help: "Jobs."}, []string{"name"})
+	for i := range 3000 {
+		jobs.WithLabelValues(strconv.Itoa(i) + strings.Repeat("x", 1000)).Inc()
+	}
+	answer := httptest.NewRecorder()
+	pieces := &largest{ResponseWriter: answer}
+	newExporter(t, dir).ServeHTTP(pieces, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if whole := answer.Body.Len(); whole < 3_000_000 || pieces.bytes > 128<<10 {
+		t.Errorf("an answer of %d bytes is written in pieces of up to %d", whole, pieces.bytes)
+	}
+}
+
 // spelledSource is a dead process with one histogram of a single observation,
 // below the least of the bounds, which it writes as given.
 type spelledSource struct{ family mmapstore.Family }

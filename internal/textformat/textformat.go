@@ -25,6 +25,12 @@ var (
 // As expfmt, it writes names as they are: model.EscapeMetricFamily makes what an
 // old reader can take. Of a native histogram it writes what is classic.
 func Append(b []byte, f *dto.MetricFamily, spelling map[float64]string) ([]byte, error) {
+	return AppendPart(b, f, 0, len(f.Metric), spelling)
+}
+
+// AppendPart is Append for the metrics from one index up to another, and for what
+// is said of the family if that begins with the first.
+func AppendPart(b []byte, f *dto.MetricFamily, from, to int, spelling map[float64]string) ([]byte, error) {
 	switch {
 	case len(f.Metric) == 0:
 		return b, ErrNoMetric
@@ -36,14 +42,10 @@ func Append(b []byte, f *dto.MetricFamily, spelling map[float64]string) ([]byte,
 		return b, ErrType
 	}
 	a := appender{b: b, name: f.GetName(), legacy: isLegacy(f.GetName()), spelling: spelling}
-	if f.Help != nil {
-		a.comment("# HELP ")
-		a.b = appendEscaped(a.b, *f.Help, false)
-		a.b = append(a.b, '\n')
+	if from == 0 {
+		a.head(f, typ)
 	}
-	a.comment("# TYPE ")
-	a.b = append(append(a.b, typ...), '\n')
-	for _, m := range f.Metric {
+	for _, m := range f.Metric[from:to] {
 		if !a.metric(f.GetType(), m) {
 			return b, ErrValue
 		}
@@ -80,6 +82,17 @@ type appender struct {
 	// labels and labelsEnd are where in b the labels of the present metric were
 	// written for its first line, to be copied for the others; 0 for not yet.
 	labels, labelsEnd int
+}
+
+// head is the lines about the family.
+func (a *appender) head(f *dto.MetricFamily, typ string) {
+	if f.Help != nil {
+		a.comment("# HELP ")
+		a.b = appendEscaped(a.b, *f.Help, false)
+		a.b = append(a.b, '\n')
+	}
+	a.comment("# TYPE ")
+	a.b = append(append(a.b, typ...), '\n')
 }
 
 // comment begins a line about the family.
