@@ -20,7 +20,7 @@ func plainLabels(labels mmapstore.Labels) bool {
 // its labels have one name, or one has a name that is taken, or all of them
 // together are those of another series of the family. Of two such series the
 // plain one is shown, or the first. known: the series are those of the last time.
-func (v *variant) disambiguate(known bool) (any bool) {
+func (v *variant) disambiguate(known bool) (found bool) {
 	if !known {
 		taken := make(map[mmapstore.Labels]bool, len(v.order))
 		for _, s := range v.order {
@@ -35,9 +35,9 @@ func (v *variant) disambiguate(known bool) (any bool) {
 		}
 	}
 	for _, s := range v.order {
-		any = any || s.ambiguous
+		found = found || s.ambiguous
 	}
-	return any
+	return found
 }
 
 // claim takes the label sets under which scrapers get an odd series. It reports

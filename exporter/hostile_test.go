@@ -144,7 +144,7 @@ func TestHostileKinds(t *testing.T) {
 		".promfold/damaged-archive.pfa":        0,
 		".promfold/damaged-counter_5000001.db": 0,
 	} {
-		for kind, make := range kinds {
+		for kind, put := range kinds {
 			if name == directory.HiddenName && kind == "directory" {
 				continue // that is what it should be
 			}
@@ -159,7 +159,7 @@ func TestHostileKinds(t *testing.T) {
 				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 					t.Fatal(err)
 				}
-				if err := make(path, good[0]); errors.Is(err, unix.EPERM) {
+				if err := put(path, good[0]); errors.Is(err, unix.EPERM) {
 					t.Skip(err)
 				} else if err != nil {
 					t.Fatal(err)

@@ -42,7 +42,7 @@ func (in *input) options() directory.Options {
 
 func (in *input) fail(err error) {
 	in.failed = true
-	fmt.Fprintf(in.errors, "promfold: %s\n", oneLine(err))
+	_, _ = fmt.Fprintf(in.errors, "promfold: %s\n", oneLine(err))
 }
 
 func (in *input) close() {
