@@ -70,5 +70,5 @@ func TestAllWithPIDOne(t *testing.T) {
 		w.Kill()
 		rig.Await(t, patience, func() error { return check(3 - i) })
 	}
-	t.Logf("4 workers with pid 1 beside a sidecar with pid 1: %v counted, lost 0, doubled 0", total)
+	logUnlessFailed(t, "4 workers with pid 1 beside a sidecar with pid 1: %v counted, lost 0, doubled 0", total)
 }

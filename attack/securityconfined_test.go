@@ -69,7 +69,7 @@ func TestConfined(t *testing.T) {
 			return nil
 		})
 	}
-	t.Logf("%d workers killed, sidecar killed once: %v counted, lost 0, doubled 0", len(workers), total)
+	logUnlessFailed(t, "%d workers killed, sidecar killed once: %v counted, lost 0, doubled 0", len(workers), total)
 }
 
 // checkConfined sees to it that the process has no more rights than it should.

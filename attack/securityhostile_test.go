@@ -95,6 +95,6 @@ func TestHostileFiles(t *testing.T) {
 	}
 	last = rig.Monotone{} // what was exposed of the hostile files has gone with them
 	check()
-	t.Logf("%d hostile files, %d descriptors: %v MB resident, the good worker counted %v, lost 0",
+	logUnlessFailed(t, "%d hostile files, %d descriptors: %v MB resident, the good worker counted %v, lost 0",
 		*hostileFiles, *hostileLimit, got.Sum("promfold_process_resident_memory_bytes")/1e6, count)
 }

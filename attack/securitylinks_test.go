@@ -78,6 +78,14 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// logUnlessFailed logs figures that hold only for a test that has passed.
+func logUnlessFailed(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if !t.Failed() {
+		t.Logf(format, args...)
+	}
+}
+
 // plant is what an attacker puts into a directory before promfold looks.
 type plant struct {
 	name string
@@ -238,7 +246,7 @@ func TestPlantedNames(t *testing.T) {
 			t.Errorf("%s: before\n%safter\n%s", h.name, h.before, after)
 		}
 	}
-	t.Logf("%d plants, changed elsewhere: 0, lost: 0, doubled: 0, archived in spite of it: %d", len(hostages), len(hostages)-4)
+	logUnlessFailed(t, "%d plants, changed elsewhere: 0, lost: 0, doubled: 0, archived in spite of it: %d", len(hostages), len(hostages)-4)
 }
 
 // leftovers are files of the plant's own beside those of processes.
@@ -315,5 +323,5 @@ func TestSwappedNames(t *testing.T) {
 	if after := photograph(t, victim); after != before {
 		t.Errorf("before\n%safter\n%s", before, after)
 	}
-	t.Logf("%d swaps, %d lifetimes, %d scrapes; changed elsewhere: 0, lost: 0, doubled: 0", swaps.Load(), 2**swapLifetimes, scrapes)
+	logUnlessFailed(t, "%d swaps, %d lifetimes, %d scrapes; changed elsewhere: 0, lost: 0, doubled: 0", swaps.Load(), 2**swapLifetimes, scrapes)
 }
