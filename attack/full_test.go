@@ -133,8 +133,8 @@ func (h *house) end(stop func()) {
 	h.archived()
 }
 
-// stay is the end of a worker that could make no file: it has lived well, and
-// said so once.
+// stay is the end of a worker that could make no file, in a directory without room
+// to the end: it has lived well, and said so once.
 func (h *house) stay(w *hoarder) {
 	h.t.Helper()
 	w.count(h.t, 1)

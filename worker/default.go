@@ -20,7 +20,8 @@ var (
 // registered in prometheus.DefaultRegisterer.
 //
 // The store is usable even beside an error; metrics then stay in the memory of
-// this process. The error says that the file could not be made, that an option
+// this process, and if the file can be made later (a full disk has room again, a
+// missing directory is there) move into it. The error says that the file could not be made, that an option
 // makes no sense (it is ignored), or what DefaultRegisterer refused.
 //
 // The first Open binds the default store, that of the package's constructors.

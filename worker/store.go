@@ -26,6 +26,7 @@ type Store struct {
 	registering sync.Mutex
 	early       []prometheus.Collector // registered before Open
 
+	making   sync.Mutex    // one at a time makes the file; taken before all other locks
 	rejected atomic.Uint64 // amounts and values that could not be counted
 	notes    notes
 
@@ -33,7 +34,8 @@ type Store struct {
 	// It is never held while a client_golang Vec or registry is called.
 	mu        sync.Mutex
 	state     state
-	alone     bool // no directory was named: see showDefault
+	alone     bool   // no directory was named: see showDefault
+	dir       string // where a file is wanted that could not be made yet
 	options   Options
 	writer    writer // in state filed
 	families  map[*family]struct{}
@@ -62,7 +64,7 @@ type writer interface {
 type state uint8
 
 const (
-	pending state = iota // before Open: everything waits on the heap
+	pending state = iota // before Open, or until there is room for a file: everything waits on the heap
 	memory               // no file: everything is on the heap for good
 	filed                // counts go to the file
 	closed               // as memory
@@ -103,20 +105,49 @@ func (s *Store) open(dir string, opts []Option) error {
 	}
 	optErr := o.complete()
 	var w writer
-	var err error
+	var err, showErr error
 	if dir != "" {
 		w, err = create(dir, o)
 	}
 	s.sweep() // what was deleted before Open gets no place
-	showErr := s.bind(o, w, dir == "")
+	if err != nil && !final(err) {
+		s.await(dir, o)
+	} else {
+		showErr = s.bind(o, w, dir == "")
+	}
 	if err != nil {
 		s.note("file", "metrics stay in the memory of this process", "err", err)
 	}
 	s.notes.flush(o.Logger)
-	if w != nil {
+	if !s.inState(memory) {
 		s.upkeep.start(o.SnapshotInterval)
 	}
 	return errors.Join(err, showErr, optErr)
+}
+
+// await leaves it to upkeep to make the file: what is lacking may come.
+func (s *Store) await(dir string, o Options) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dir, s.options = dir, o
+}
+
+// makeFile tries again to make a file that could not be made.
+func (s *Store) makeFile() {
+	s.making.Lock()
+	defer s.making.Unlock()
+	s.mu.Lock()
+	dir, o := s.dir, s.options
+	s.mu.Unlock()
+	if dir == "" {
+		return
+	}
+	w, err := create(dir, o)
+	if err != nil {
+		return // as Open has said
+	}
+	_ = s.bind(o, w, false) // shows nothing elsewhere, so nobody refuses it
+	s.note("made", "the file of this process is made, with all that it has counted", "file", w.Path())
 }
 
 func create(dir string, o Options) (writer, error) {
@@ -156,7 +187,7 @@ func (s *Store) bind(o Options, w writer, alone bool) error {
 func (s *Store) placeAll(o Options, w writer, alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.options, s.writer, s.alone, s.state = o, w, alone, filed
+	s.options, s.writer, s.alone, s.state, s.dir = o, w, alone, filed, ""
 	if w == nil {
 		s.state = memory
 	}
@@ -196,8 +227,8 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != filed {
-		if s.state != pending {
-			s.state = closed
+		if s.state != pending || s.dir != "" {
+			s.state, s.dir = closed, ""
 		}
 		return nil
 	}
@@ -251,6 +282,9 @@ func (s *Store) Stats() Stats {
 	st := Stats{Homeless: len(s.homeless), Dropped: s.dropped, Rejected: s.rejected.Load()}
 	for f := range s.families {
 		st.Series += len(f.children)
+	}
+	if s.dir != "" {
+		st.Homeless = st.Series
 	}
 	return st
 }

@@ -61,7 +61,8 @@ func (u *upkeep) stop() {
 // run is one pass.
 func (u *upkeep) run() {
 	s := u.store
-	s.sweep()
+	s.sweep() // before there is a file: what was deleted gets no place in it
+	s.makeFile()
 	u.mu.Lock()
 	s.retry()
 	if s.inState(filed) {
