@@ -175,7 +175,11 @@ func foldInGroups(t *testing.T, c *chooser) {
 
 // Property: as FuzzFold, for some hundred divisions.
 func TestFoldInGroups(t *testing.T) {
-	for seed := range uint64(400) {
+	seeds := uint64(400)
+	if testing.Short() {
+		seeds = 100
+	}
+	for seed := range seeds {
 		b := make([]byte, 200)
 		rng := rand.New(rand.NewPCG(seed, 10))
 		for i := range b {
