@@ -4,6 +4,8 @@ GO            ?= go
 GOLANGCI_LINT := bin/golangci-lint
 # Pinned: another version may find other things.
 GOLANGCI_VERSION := v2.15.0
+GOVULNCHECK := bin/govulncheck
+GOVULNCHECK_VERSION := v1.3.0
 
 # Modules of their own under testmodules/ and examples/ keep third-party
 # middleware out of promfold's dependencies.
@@ -30,8 +32,15 @@ test: ## every test that needs nothing but Go
 	@for m in $(TEST_MODULES); do echo "$(GO) test ./... in $$m" && (cd $$m && $(GO) test -count=1 ./...) || exit 1; done
 
 .PHONY: race
-race: ## the same with the race detector
+race: ## the same with the race detector, which checks unsafe pointers as well
 	$(GO) test -race -short ./...
+	@for m in $(TEST_MODULES); do (cd $$m && $(GO) test -race -short -count=1 ./...) || exit 1; done
+
+.PHONY: arm64
+arm64: ## the kernel as arm64 code, with pages of 4 and of 64 KiB; needs qemu-aarch64
+	@for size in 4096 65536; do echo "pages of $$size bytes"; \
+	  TEST_EMULATOR="qemu-aarch64 -p $$size" GOARCH=arm64 CGO_ENABLED=0 $(GO) test -short -count=1 \
+	    -exec "qemu-aarch64 -p $$size" ./mmapstore/... ./worker ./aggregate ./directory || exit 1; done
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) vet-platforms
@@ -48,6 +57,13 @@ vet-platforms: ## what we promise to compile on
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## known vulnerabilities in what we call; VULNDB=file:///... asks a copy of the database
+	.ci/vulncheck $(GOVULNCHECK)
+
+$(GOVULNCHECK):
+	GOBIN=$(CURDIR)/bin $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
 .PHONY: e2e
 e2e: ## against a real Prometheus: needs prometheus and promtool on PATH
 	$(GO) test -tags e2e -run E2E -count=1 -v ./cmd/promfold
@@ -57,11 +73,14 @@ interop: ## beside real gunicorn, Celery, Puma and Ruby processes; as root, with
 	.ci/install-interop || [ -z "$$CI" ] # elsewhere what is missing is skipped, by name
 	$(GO) test -tags interop -count=1 -timeout 20m -v ./interop
 
-# How hard to attack: ATTACK="-kills 2000 -lifetimes 50000", say.
+# How hard to attack: ATTACK="-kills 2000 -lifetimes 50000", say, and how often the
+# archiver is killed at every step.
 ATTACK ?=
+CYCLES ?= 1
 .PHONY: crash
 crash: ## the real program killed, starved, filled up and lied to; as root for all of it
 	$(GO) test -tags attack -count=1 -timeout 60m -v ./attack -args $(ATTACK)
+	$(GO) test -tags attack -count=1 -timeout 60m -v -run 'TestKillCampaign|TestFull|TestNativeFiles' ./archiver -args -cycles $(CYCLES)
 
 SOAKTIME ?= 10m
 .PHONY: soak
