@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -130,6 +131,7 @@ func (g *garbage) noise(pattern string) (string, error) {
 // cutCopy is the beginning of a file of a living process, under another name.
 func (g *garbage) cutCopy() (string, error) {
 	files, err := filepath.Glob(filepath.Join(g.dir, "worker-*.pfm"))
+	files = slices.DeleteFunc(files, func(path string) bool { return slices.Contains(g.lying, path) })
 	if err != nil || len(files) == 0 {
 		return "", err
 	}
