@@ -72,6 +72,8 @@ type Archiver struct {
 	// resting is since when files of stock clients have been aside, as far as
 	// we know.
 	resting map[mmapstore.ID]time.Time
+	// asked is when it was last asked which of them have rested for long enough.
+	asked time.Time
 	// mourned are the files of stock clients that were found dead, by path.
 	mourned map[string]mourned
 	// lookAgain is when all of them are looked at again, at the earliest.

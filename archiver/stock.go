@@ -84,7 +84,7 @@ const maxErrors = 10
 // rested are the files that were set aside long enough ago. One of which we do
 // not know when that was has been set aside just now.
 func (a *Archiver) rested(archive *aggregate.Archive, asides []directory.Aside) []directory.Aside {
-	now := time.Now()
+	a.asked = time.Now()
 	known := a.resting
 	a.resting = make(map[mmapstore.ID]time.Time, len(asides))
 	var rested []directory.Aside
@@ -94,10 +94,10 @@ func (a *Archiver) rested(archive *aggregate.Archive, asides []directory.Aside) 
 		}
 		since, ok := known[f.ID]
 		if !ok {
-			since = now
+			since = a.asked
 		}
 		a.resting[f.ID] = since
-		if now.Sub(since) >= a.o.Interval {
+		if a.asked.Sub(since) >= a.o.Interval {
 			rested = append(rested, f)
 		}
 	}
@@ -105,12 +105,12 @@ func (a *Archiver) rested(archive *aggregate.Archive, asides []directory.Aside) 
 }
 
 // nextDue is when all files that have their grace now, or all that rest, will have
-// waited long enough: whichever comes first, zero if none waits.
+// waited long enough: whichever comes first, zero if none waits. Those that have
+// rested were asked already, and live.
 func (a *Archiver) nextDue() time.Time {
 	var rested, graced time.Time
-	now := time.Now()
 	for _, since := range a.resting {
-		if due := since.Add(a.o.Interval); due.After(now) && due.After(rested) {
+		if due := since.Add(a.o.Interval); due.After(a.asked) && due.After(rested) {
 			rested = due
 		}
 	}

@@ -54,6 +54,22 @@ func TestStockFilesAreArchived(t *testing.T) {
 	}
 }
 
+// Property: Once archives the files that it has set aside, however slow it is.
+func TestSlowOnce(t *testing.T) {
+	dir := t.TempDir()
+	deadStock(t, dir, noPID(71), 3)
+	const interval = time.Millisecond
+	stats, err := once(t, dir, Options{Interval: interval, step: func(s Step) {
+		if s == StepSetAside {
+			time.Sleep(2 * interval) // all have rested before the round is over
+		}
+	}})
+	must(t, err)
+	if stats.Absorbed != 1 || stats.Discarded != 1 {
+		t.Errorf("%+v", stats)
+	}
+}
+
 // Property: an archiver that is killed at any step, once or twice in a row,
 // leaves a directory of stock files that exposes exactly what was counted, both
 // to who looks for the first time and to who has looked before; the next one
