@@ -85,7 +85,8 @@ func (m *Merger) take(t part) {
 	}
 	m.loadedAt = m.now().UnixNano()
 	t.c.readLives()
-	m.look = w.open(number, err == nil, t.c.schema.Version, m.loadedAt)
+	adds := !m.folding || m.folds[t.c.key()]
+	m.look = w.open(number, adds && err == nil, &t.c.schema, m.loadedAt)
 	defer m.look.close(since)
 	m.add(t.c)
 }

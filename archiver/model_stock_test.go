@@ -65,7 +65,6 @@ func newStockWorld(t *testing.T, seed uint64) *stockWorld {
 	w := &stockWorld{
 		t: t, rng: rand.New(rand.NewPCG(seed, 3)), m: aggregate.NewMerger(nil),
 		live: map[string]*stockProcess{}, exposed: map[string]float64{},
-		clock: float64(time.Now().Add(-time.Hour).Unix()),
 	}
 	w.model = tallies{counters: map[string]float64{}, observed: map[float64]float64{}, max: math.Inf(-1)}
 	w.patient = newPatient(t)
@@ -163,7 +162,7 @@ func (w *stockWorld) set(pid string) {
 	w.model.max, w.model.latest, w.model.set = max(w.model.max, v), v, true
 	// A file that was taken up is written over, so nobody sets less than all had.
 	must(w.t, w.file(pid, "gauge_max").Set(stocktest.Key("g_max", "g_max", ""), w.model.max, 0))
-	w.clock++
+	w.clock = max(w.clock+1e-6, float64(time.Now().UnixNano())/1e9) // in which no two are alike
 	must(w.t, w.file(pid, "gauge_mostrecent").Set(stocktest.Key("g_latest", "g_latest", ""), v, w.clock))
 	must(w.t, w.file(pid, "gauge_livesum").Set(stocktest.Key("g_livesum", "g_livesum", ""), 2, 0))
 	w.live[pid].inflight = 2
