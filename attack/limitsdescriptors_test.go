@@ -152,7 +152,7 @@ func TestNoDescriptorForOneScrape(t *testing.T) {
 	look := func(i int, must bool) {
 		t.Helper()
 		least := h.acknowledged()
-		got, err := ask(clients[i], h.readers[i].URL())
+		got, err := rig.Ask(clients[i], h.readers[i].URL())
 		if err != nil {
 			refused.Add(1)
 			if must {
@@ -218,21 +218,4 @@ func (h *house) killAnyhow(slot int) {
 	for n, counted := range w.each {
 		h.dead[slot][n] += counted
 	}
-}
-
-// ask scrapes over a connection that stays.
-func ask(c *http.Client, url string) (rig.Samples, error) {
-	resp, err := c.Get(url)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s", resp.Status, body)
-	}
-	return rig.Parse(string(body))
 }

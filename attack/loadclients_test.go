@@ -39,14 +39,7 @@ type loadClients struct {
 	hungUp   atomic.Int64
 	stuck    atomic.Int64 // slow readers that have the beginning of an answer
 
-	mu     sync.Mutex // guards faults
-	faults []string
-}
-
-func (c *loadClients) fault(format string, args ...any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.faults = append(c.faults, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
+	faults rig.Faults
 }
 
 // start starts n clients that do the same again and again.
@@ -56,7 +49,7 @@ func (c *loadClients) start(n int, do func(rng *rand.Rand) error) {
 			rng := rand.New(rand.NewPCG(uint64(i), 7))
 			for !c.stopping() {
 				if err := do(rng); err != nil && !c.stopping() {
-					c.fault("%v", err)
+					c.faults.Add("%v", err)
 				}
 				c.pause(c.rest)
 			}
@@ -86,13 +79,7 @@ func (c *loadClients) stop(t testing.TB) {
 	t.Helper()
 	close(c.quit)
 	c.ended.Wait()
-	for i, fault := range c.faults {
-		if i == 10 {
-			t.Errorf("and %d more", len(c.faults)-i)
-			break
-		}
-		t.Error(fault)
-	}
+	c.faults.Report(t)
 }
 
 // loadFormats are what scrapers ask for, and how the answers are read.
@@ -174,11 +161,11 @@ func (c *loadClients) scrapers(n int) {
 			c.answered.Add(1)
 			for series, value := range least {
 				if got[series].Value < value {
-					c.fault("scraper %d: %s is %v, and %v were acknowledged before", i, series, got[series].Value, value)
+					c.faults.Add("scraper %d: %s is %v, and %v were acknowledged before", i, series, got[series].Value, value)
 				}
 			}
 			for _, fault := range seen.Check(got.App()) {
-				c.fault("scraper %d: %s", i, fault)
+				c.faults.Add("scraper %d: %s", i, fault)
 			}
 			return nil
 		})

@@ -213,11 +213,11 @@ func (s *soak) followMortal() (stop func()) {
 		answered++
 		for series, value := range least {
 			if got[series].Value < value {
-				c.fault("mortal: %s is %v, and %v were acknowledged before", series, got[series].Value, value)
+				c.faults.Add("mortal: %s is %v, and %v were acknowledged before", series, got[series].Value, value)
 			}
 		}
 		for _, fault := range seen.Check(got.App()) {
-			c.fault("mortal: %s", fault)
+			c.faults.Add("mortal: %s", fault)
 		}
 		return nil
 	})

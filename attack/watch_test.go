@@ -20,9 +20,9 @@ type watch struct {
 	ledger *ledger
 	quit   chan struct{}
 	ended  sync.WaitGroup
+	faults rig.Faults
 
 	mu       sync.Mutex // guards the fields below
-	faults   []string
 	scrapes  int
 	slowest  time.Duration
 	forgiven int
@@ -62,7 +62,7 @@ func (w *watch) look(name string, s *rig.Sidecar, seen *rig.Monotone) {
 	defer w.mu.Unlock()
 	if err != nil {
 		if s.Kills.Load() == kills {
-			w.fault("%s: %v", name, err)
+			w.faults.Add("%s: %v", name, err)
 		}
 		w.forgiven++
 		return
@@ -71,20 +71,15 @@ func (w *watch) look(name string, s *rig.Sidecar, seen *rig.Monotone) {
 	w.slowest = max(w.slowest, time.Since(began))
 	for series, value := range least {
 		if got[series].Value < value {
-			w.fault("%s: %s is %v, and %v were acknowledged before", name, series, got[series].Value, value)
+			w.faults.Add("%s: %s is %v, and %v were acknowledged before", name, series, got[series].Value, value)
 		}
 	}
 	for _, fault := range seen.Check(got.App()) {
-		w.fault("%s: %s", name, fault)
+		w.faults.Add("%s: %s", name, fault)
 	}
 	if n := got.Sum("promfold_file_errors"); n > 0 {
-		w.fault("%s: bad files: %v", name, got.By("promfold_file_errors", "reason"))
+		w.faults.Add("%s: bad files: %v", name, got.By("promfold_file_errors", "reason"))
 	}
-}
-
-// fault is called with mu held.
-func (w *watch) fault(format string, args ...any) {
-	w.faults = append(w.faults, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
 func (w *watch) end() {
@@ -100,13 +95,7 @@ func (w *watch) end() {
 func (w *watch) stop(t testing.TB) {
 	t.Helper()
 	w.end()
-	for i, fault := range w.faults {
-		if i == 10 {
-			t.Errorf("and %d more", len(w.faults)-i)
-			break
-		}
-		t.Error(fault)
-	}
+	w.faults.Report(t)
 	if w.scrapes == 0 {
 		t.Error("no scrape was answered")
 	}

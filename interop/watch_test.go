@@ -3,7 +3,6 @@
 package interop_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -22,10 +21,10 @@ type watch struct {
 	tally   tally
 	quit    chan struct{}
 	done    chan struct{}
+	faults  rig.Faults
 
 	// The rest belongs to the watching goroutine until done is closed.
-	last     rig.Monotone
-	problems []string
+	last rig.Monotone
 
 	scrapes, cut     int // good ones; those that a kill cut off
 	listed, aside    int // most files at once
@@ -85,7 +84,7 @@ func (w *watch) look() {
 	got, err := w.sidecar.Scrape()
 	if err != nil {
 		if w.sidecar.Kills.Load() == kills {
-			w.problem("scrape %d: %v", w.scrapes, err)
+			w.faults.Add("scrape %d: %v", w.scrapes, err)
 		}
 		w.cut++
 		return
@@ -93,20 +92,16 @@ func (w *watch) look() {
 	w.scrapes++
 	w.slowest = max(w.slowest, time.Since(began))
 	if total := got.Sum(w.tally.series); w.tally.acknowledged != nil && total < atLeast {
-		w.problem("scrape %d: %s is %v, and %v were acknowledged before it", w.scrapes, w.tally.series, total, atLeast)
+		w.faults.Add("scrape %d: %s is %v, and %v were acknowledged before it", w.scrapes, w.tally.series, total, atLeast)
 	} else if w.tally.asked != nil && total > w.tally.asked() {
-		w.problem("scrape %d: %s is %v, and only %v were asked for", w.scrapes, w.tally.series, total, w.tally.asked())
+		w.faults.Add("scrape %d: %s is %v, and only %v were asked for", w.scrapes, w.tally.series, total, w.tally.asked())
 	}
 	if n := got.Sum("promfold_file_errors"); n > 0 {
-		w.problem("scrape %d: bad files: %v", w.scrapes, got.By("promfold_file_errors", "reason"))
+		w.faults.Add("scrape %d: bad files: %v", w.scrapes, got.By("promfold_file_errors", "reason"))
 	}
 	for _, fault := range w.last.Check(got.App()) {
-		w.problem("scrape %d: %s", w.scrapes, fault)
+		w.faults.Add("scrape %d: %s", w.scrapes, fault)
 	}
-}
-
-func (w *watch) problem(format string, args ...any) {
-	w.problems = append(w.problems, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
 // stop ends the watch and reports what it saw.
@@ -114,13 +109,7 @@ func (w *watch) stop(t *testing.T) {
 	t.Helper()
 	close(w.quit)
 	<-w.done
-	for i, problem := range w.problems {
-		if i == 10 {
-			t.Errorf("and %d more", len(w.problems)-i)
-			break
-		}
-		t.Error(problem)
-	}
+	w.faults.Report(t)
 	if w.scrapes == 0 {
 		t.Error("no scrape was answered")
 	}

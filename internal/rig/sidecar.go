@@ -100,8 +100,11 @@ func (s *Sidecar) Stop(t testing.TB) string {
 var scraper = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // Scrape asks once.
-func (s *Sidecar) Scrape() (Samples, error) {
-	resp, err := scraper.Get(s.URL())
+func (s *Sidecar) Scrape() (Samples, error) { return Ask(scraper, s.URL()) }
+
+// Ask scrapes as the client does.
+func Ask(c *http.Client, url string) (Samples, error) {
+	resp, err := c.Get(url)
 	if err != nil {
 		return nil, err
 	}
