@@ -28,16 +28,8 @@ func (a *Archiver) commit(e directory.Edition, next *aggregate.Archive) error {
 		return errors.New("another archiver has committed")
 	}
 	bytes := next.Encode()
-	if err := a.writeSpare(bytes); err != nil {
-		return fmt.Errorf("write the archive: %w", withRemedy(err))
-	}
-	a.o.step(StepSynced)
-	if err := a.d.Exchange(a.sparePath(), a.d.ArchivePath()); err != nil {
-		return fmt.Errorf("put the archive in force: %w", err)
-	}
-	a.o.step(StepRenamed)
-	if !e.Next(next).Current() { // or else the files that it holds would be lost with it
-		return fmt.Errorf("somebody has put another file in the place of %s", a.d.ArchivePath())
+	if err := a.putInForce(e.Next(next), bytes); err != nil {
+		return err
 	}
 	// From here on the commit stands, whatever fails.
 	if err := lock.Sync(); err != nil {
@@ -46,6 +38,42 @@ func (a *Archiver) commit(e directory.Edition, next *aggregate.Archive) error {
 	a.o.step(StepDurable)
 	a.expected.least = int64(len(bytes))
 	a.note(func(s *Stats) { s.Commits++ })
+	return nil
+}
+
+// swapPatience bounds how long a commit strives with somebody who puts other files
+// into the place of its own.
+const swapPatience = time.Second
+
+// putInForce writes the archive and gives it its name. If another file has the name
+// then, somebody has swapped the spare meanwhile, and what has the name may be an
+// archive of long ago: ours must take its place, or what it lacks would be lost.
+func (a *Archiver) putInForce(now directory.Edition, bytes []byte) error {
+	exchanged := false
+	for began := time.Now(); ; {
+		err := a.exchange(bytes)
+		exchanged = exchanged || err == nil
+		switch {
+		case err == nil && now.Current():
+			return nil
+		case !exchanged:
+			return err
+		case time.Since(began) > swapPatience:
+			return errors.Join(err, fmt.Errorf("somebody puts other files in the place of %s", a.d.ArchivePath()))
+		}
+	}
+}
+
+// exchange writes the spare and swaps it with the archive.
+func (a *Archiver) exchange(bytes []byte) error {
+	if err := a.writeSpare(bytes); err != nil {
+		return fmt.Errorf("write the archive: %w", withRemedy(err))
+	}
+	a.o.step(StepSynced)
+	if err := a.d.Exchange(a.sparePath(), a.d.ArchivePath()); err != nil {
+		return fmt.Errorf("put the archive in force: %w", err)
+	}
+	a.o.step(StepRenamed)
 	return nil
 }
 

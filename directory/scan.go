@@ -50,20 +50,32 @@ const (
 	commitWait = 2 * time.Second
 )
 
-// scanLocked scans while no archiver can commit.
+// scanLocked scans while no archiver can commit. Somebody who means ill may change
+// the archive without its lock, or take the directory away that is locked: then it
+// goes on trying for as long as it would wait for a commit.
 func (d *Directory) scanLocked(ctx context.Context, nativeOnly bool) (*View, error) {
 	waiting, cancel := context.WithTimeout(ctx, commitWait)
 	defer cancel()
+	for {
+		v, settled, err := d.tryLocked(ctx, waiting, nativeOnly)
+		if settled || err != nil {
+			return v, err
+		}
+		if waiting.Err() != nil {
+			return nil, fmt.Errorf("the archive in %s changes without its lock", d.HiddenDir())
+		}
+	}
+}
+
+func (d *Directory) tryLocked(ctx, waiting context.Context, nativeOnly bool) (v *View, settled bool, err error) {
 	lock, err := d.LockCommits(waiting, true)
-	if err != nil {
-		return nil, fmt.Errorf("the archive keeps changing: %w", err)
+	switch {
+	case err == nil:
+		defer lock.Unlock()
+	case !notDirectory(err):
+		return nil, false, fmt.Errorf("the archive keeps changing: %w", err)
 	}
-	defer lock.Unlock()
-	v, settled, err := d.scanOnce(ctx, nativeOnly)
-	if err == nil && !settled {
-		err = fmt.Errorf("the archive in %s changes without its lock", d.HiddenDir())
-	}
-	return v, err
+	return d.scanOnce(ctx, nativeOnly)
 }
 
 // scanOnce reports settled if no commit came in between.
