@@ -77,10 +77,12 @@ interop: ## beside real gunicorn, Celery, Puma and Ruby processes; as root, with
 # archiver is killed at every step.
 ATTACK ?=
 CYCLES ?= 1
+CRASHTIMEOUT ?= 15m
 .PHONY: crash
 crash: ## the real program killed, starved, filled up and lied to; as root for all of it
-	$(GO) test -tags attack -count=1 -timeout 60m -v ./attack -args $(ATTACK)
-	$(GO) test -tags attack -count=1 -timeout 60m -v -run 'TestKillCampaign|TestFull|TestNativeFiles' ./archiver -args -cycles $(CYCLES)
+	$(GO) test -tags attack -count=1 -timeout $(CRASHTIMEOUT) -v ./attack -args $(ATTACK)
+	$(GO) test -tags attack -count=1 -timeout $(CRASHTIMEOUT) -v \
+	  -run 'TestKillCampaign|TestFull|TestNativeFiles|TestArchiversStartedAtOnce|TestWipedUnderAll|TestDirectoryMadeAnew|TestArchiveVandalized' ./archiver -args -cycles $(CYCLES)
 
 SOAKTIME ?= 10m
 .PHONY: soak
