@@ -102,15 +102,18 @@ func (h *hoarding) timed(call func()) {
 	h.slowest.Store(max(h.slowest.Load(), int64(time.Since(began))))
 }
 
-// obey does what it is asked until the questions end.
+// obey does what it is asked until the questions end, and then counts no more. It
+// has the turn while it rests.
 func (h *hoarding) obey() error {
 	questions := bufio.NewScanner(os.Stdin)
+	rests := false
 	for questions.Scan() {
 		verb, number, _ := strings.Cut(questions.Text(), " ")
 		n, _ := strconv.Atoi(number)
-		if verb != askGoOn && verb != askStats {
+		if !rests {
 			h.turn.Lock()
 		}
+		rests = verb == askRest || rests && verb != askGoOn
 		switch verb {
 		case askGrow:
 			for range n {
@@ -123,11 +126,13 @@ func (h *hoarding) obey() error {
 			}
 		}
 		h.say(said{Answer: true, Stats: h.store.Stats(), Slowest: time.Duration(h.slowest.Load())})
-		if verb != askRest && verb != askStats {
+		if !rests {
 			h.turn.Unlock()
 		}
 	}
-	h.turn.Lock() // no more counting: this is the end
+	if !rests {
+		h.turn.Lock()
+	}
 	return h.store.Close()
 }
 
