@@ -4,9 +4,11 @@ package attack_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,12 +17,18 @@ import (
 )
 
 // confine is a command that may write to dir alone, as a user without any rights:
-// what a container with a read-only root file system and no capabilities is.
+// what a container with a read-only root file system and no capabilities is. Every
+// mount is made read-only by itself: what holds for the root does not for those in it.
 func confine(dir string, u rig.User, command []string) []string {
 	script := `set -e
 mount --bind "$1" "$1"
-mount -o remount,bind,ro /dev/shm
-mount -o remount,bind,ro /
+for place in $(cut -d ' ' -f 2 /proc/self/mounts); do
+  place=$(printf %b "$place")
+  case $place in
+    "$1"|/proc|/proc/*) ;;
+    *) mount -o remount,bind,ro "$place" ;;
+  esac
+done
 shift
 exec setpriv --clear-groups --reuid "$1" --regid "$2" --bounding-set=-all --inh-caps=-all --no-new-privs -- env -u HOME -u TMPDIR "${@:3}"`
 	return append([]string{
@@ -28,16 +36,16 @@ exec setpriv --clear-groups --reuid "$1" --regid "$2" --bounding-set=-all --inh-
 	}, command...)
 }
 
-// Property: as a user without capabilities, on a root file system that is read-only,
-// without a home and a place for temporary files, promfold serves and archives,
-// survives its own death, and loses and doubles nothing.
+// Property: as a user without capabilities, with everything but the directory (and
+// /proc) mounted read-only, without a home and a place for temporary files, promfold
+// serves and archives, survives its own death, and loses and doubles nothing.
 func TestConfined(t *testing.T) {
 	rig.NeedRoot(t)
 	dir := rig.NewDirectory(t, theApp, 0o755)
 	sidecar := rig.StartAs(t, rig.Command{Args: confine(dir, theApp, []string{
 		promfold(), "serve", "--multiproc.dir=" + dir, "--web.listen-address=127.0.0.1:0", "--archive.interval=100ms",
 	})})
-	checkConfined(t, sidecar.Process().PID)
+	checkConfined(t, sidecar.Process().PID, dir)
 	var workers []*seated
 	asApp := func(command []string) []string { return append(as(theApp, false), command...) }
 	var last rig.Monotone
@@ -50,6 +58,7 @@ func TestConfined(t *testing.T) {
 		}
 		if round == 1 {
 			sidecar.Restart(t)
+			checkConfined(t, sidecar.Process().PID, dir)
 		}
 		for _, w := range workers[len(workers)-len(seatedClients):] {
 			total += w.rest(t)
@@ -73,7 +82,7 @@ func TestConfined(t *testing.T) {
 }
 
 // checkConfined sees to it that the process has no more rights than it should.
-func checkConfined(t *testing.T, pid int) {
+func checkConfined(t *testing.T, pid int, dir string) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	must(t, err)
@@ -84,12 +93,35 @@ func checkConfined(t *testing.T, pid int) {
 			t.Errorf("no %q in\n%s", want, status)
 		}
 	}
+	if got := writable(t, pid); !slices.Equal(got, []string{dir}) {
+		t.Errorf("%q are mounted for writing", got)
+	}
 	for _, place := range []string{"/", "/tmp", "/dev/shm"} { // not even root could
 		probe := rig.Start(t, "touch", rig.Command{Args: []string{"nsenter", "--target", fmt.Sprint(pid), "--mount", "touch", place + "/probe"}})
 		if err := probe.Ended(t, patience); err == nil || !strings.Contains(probe.Out.String(), "Read-only") {
 			t.Errorf("%s is writable: %v, %s", place, err, probe.Out.String())
 		}
 	}
+}
+
+// writable is the places that are mounted for writing in the sight of a process,
+// /proc aside.
+func writable(t *testing.T, pid int) []string {
+	t.Helper()
+	mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mounts", pid))
+	must(t, err)
+	places := make(map[string]bool)
+	for line := range strings.Lines(string(mounts)) {
+		fields := strings.Fields(line)
+		place, options := fields[1], strings.Split(fields[3], ",")
+		if place == "/proc" || strings.HasPrefix(place, "/proc/") {
+			continue
+		}
+		if delete(places, place); slices.Contains(options, "rw") { // what was there before is covered
+			places[place] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(places))
 }
 
 // Property: whatever the umask, the files of workers are for owner and group, or as
