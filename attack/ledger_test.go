@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds all that a test waits for.
-const patience = time.Minute
+const patience = rig.Patience
 
 // ledger is what counting workers have acknowledged over their pipes: the oracle.
 // Its methods may be called by several goroutines, those that take a testing.T by

@@ -18,6 +18,10 @@ import (
 	"time"
 )
 
+// Patience is how long a command may take for anything that it must do. It is
+// generous: other work may have all processors.
+const Patience = time.Minute
+
 // User is who runs a process. The zero value is who runs the test.
 type User struct {
 	UID, GID uint32
@@ -96,6 +100,8 @@ func start(name string, c Command) (*Process, error) {
 	p.PID = cmd.Process.Pid
 	go func() {
 		p.err = cmd.Wait()
+		// Children that are left keep the group's number from being another's.
+		_ = syscall.Kill(-p.PID, syscall.SIGKILL)
 		close(p.over)
 	}()
 	return p, nil
@@ -109,10 +115,21 @@ func (p *Process) Signal(t testing.TB, s syscall.Signal) {
 	}
 }
 
-// Kill kills the whole group and waits.
+// Kill kills the whole group and waits. What a command that has ended by itself left
+// behind is dead already.
 func (p *Process) Kill() {
-	_ = syscall.Kill(-p.PID, syscall.SIGKILL)
+	p.signalGroup(syscall.SIGKILL)
 	<-p.over
+}
+
+// signalGroup leaves the group alone once the command is over: its number may be
+// another's by then.
+func (p *Process) signalGroup(s syscall.Signal) {
+	select {
+	case <-p.over:
+	default:
+		_ = syscall.Kill(-p.PID, s)
+	}
 }
 
 // Ended waits for the command to end by itself.

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // Sidecar is promfold beside an application. It is killed and started again on
@@ -67,7 +66,7 @@ func StartAs(t testing.TB, what Command) *Sidecar {
 func (s *Sidecar) start(t testing.TB) {
 	t.Helper()
 	p := Start(t, "promfold", s.what)
-	address := p.Says(t, listening, 1, 20*time.Second)[1]
+	address := p.Says(t, listening, 1, Patience)[1]
 	s.run.Store(&sidecarRun{p, "http://" + address + "/metrics"})
 }
 
@@ -92,12 +91,12 @@ func (s *Sidecar) Process() *Process { return s.run.Load().Process }
 func (s *Sidecar) Stop(t testing.TB) string {
 	t.Helper()
 	run := s.run.Load()
-	_ = syscall.Kill(-run.PID, syscall.SIGTERM)
-	_ = run.Ended(t, 20*time.Second)
+	run.signalGroup(syscall.SIGTERM)
+	_ = run.Ended(t, Patience)
 	return s.log.String() + run.Out.String()
 }
 
-var scraper = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+var scraper = &http.Client{Timeout: Patience, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // Scrape asks once.
 func (s *Sidecar) Scrape() (Samples, error) { return Ask(scraper, s.URL()) }
