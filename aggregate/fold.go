@@ -90,6 +90,7 @@ func newFolder(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o F
 	next.ID, next.Generation, next.Horizon = mmapstore.NewID(), old.Generation+1, old.Horizon
 	next.Absorbed = slices.Clone(old.Absorbed)
 	f := &folder{o: o, now: o.Now().UnixNano(), old: old, next: next, m: m}
+	next.witness.last = f.now // to whom it is known from here on
 	for _, src := range sources {
 		if meta := src.Meta(); absorb[meta.ID] && !m.folds[keyOf(src)] {
 			m.folds[keyOf(src)] = true

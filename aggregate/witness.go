@@ -1,6 +1,8 @@
 package aggregate
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -8,12 +10,15 @@ import (
 )
 
 // Witness is what the readers of one process know about the times in a source
-// from having looked at it again and again. Clocks step; but a set that the last
-// look did not find was made after that look, and one that this look finds was
-// made before it. So a set counts as of the time that its process noted, as far
-// as that lies between the two. Once found, it keeps its time for as long as it
-// is there; when the clock steps back, all that was known steps back with it, so
-// that what comes then is newer.
+// from having looked at it again and again. Clocks step; but if a gauge was looked
+// at before, a set that the last look did not find was made after that look, and
+// one that this look finds was made before it. So a set counts as of the time that
+// its process noted, as far as that lies between the two. Once found, it keeps its
+// time for as long as it is there; when the clock steps back, all that was known
+// steps back with it, so that what comes then is newer.
+//
+// A gauge that is seen for the first time may have been set long ago: it comes into
+// the file when there is room.
 //
 // Merges of exporter and archiver share the Witness of a source, so that what is
 // archived has the times by which it was shown.
@@ -26,15 +31,16 @@ type Witness struct {
 	last   int64  // what it noted, when the values were read
 	back   int64  // by how much the clock went back since the last look that was noted
 
-	noted   uint64 // the youngest look that was noted
-	version uint64 // of the schema at that look
-	words   int    // of the values at that look
-	since   int64  // when that look began; 0 before the first
-	sets    map[int]witnessed
+	noted   uint64      // the youngest look that was noted
+	version uint64      // of the schema at that look
+	since   int64       // when that look began
+	gauges  []witnessed // by word
 }
 
-// witnessed is the time in a file, and the one that counts in its place.
+// witnessed is a gauge that was looked at: when it was set by its file, and the time
+// that counts in its place.
 type witnessed struct {
+	word           int
 	stored, counts int64  // 0: not set
 	seen           uint64 // by the look of this number, last
 }
@@ -44,15 +50,11 @@ type look struct {
 	w      *Witness
 	number uint64
 	before uint64 // the look before
-	words  int    // that the look before found
 	now    int64  // after the values were read
 	back   int64  // by how much the clock went back since the look before, or 0
 	blind  bool   // tells nothing new: no values are added, or others are younger
+	next   int    // where in gauges the next one is, as a rule
 }
-
-// NewWitness is for a source that a complete look at since (Unix nanoseconds) did
-// not find: what it says came after. 0 stands for no such look.
-func NewWitness(since int64) *Witness { return &Witness{since: since, last: since} }
 
 // begin numbers a look, before the values are read.
 func (w *Witness) begin() uint64 { return w.looks.Add(1) }
@@ -70,10 +72,10 @@ func (w *Witness) open(number uint64, adds bool, schema *mmapstore.Schema, now i
 		return l
 	}
 	if schema.Version != w.version && w.noted != 0 {
-		w.sets, w.since, w.words, w.back = nil, 0, 0, 0 // laid out anew: nothing that was known holds
+		w.gauges, w.back = nil, 0 // laid out anew: nothing that was known holds
 	}
-	l.before, l.words, l.back = w.noted, w.words, w.back
-	w.noted, w.version, w.words, w.back = number, schema.Version, schema.Words, 0
+	l.before, l.back = w.noted, w.back
+	w.noted, w.version, w.back = number, schema.Version, 0
 	return l
 }
 
@@ -87,12 +89,9 @@ func (w *Witness) tick(number uint64, now int64) {
 
 // stepBack: the clock did. What was known is older than what comes.
 func (w *Witness) stepBack(by int64) {
-	if w.since != 0 {
-		w.since = w.last - by
-	}
-	for i, s := range w.sets {
-		s.counts -= by
-		w.sets[i] = s
+	w.since = w.last - by
+	for i := range w.gauges {
+		w.gauges[i].counts -= by
 	}
 }
 
@@ -107,31 +106,54 @@ func (l *look) close(since int64) {
 // set is when the gauge whose words are at word was set, which the file says was
 // at stored.
 func (l *look) set(word int, stored int64) int64 {
-	w := l.w
-	known, ok := w.sets[word]
-	if ok && known.stored == stored {
-		l.note(word, known)
-		return min(known.counts, l.now)
+	i, ok := l.find(word)
+	if !ok {
+		at := stored
+		if l.before == 0 { // otherwise the series is new, and the clock is that of the moment
+			at -= l.back
+		}
+		at = min(at, l.now)
+		l.note(i, false, witnessed{word, stored, at, l.number})
+		return at
 	}
-	at := min(stored-l.back, l.now)
-	lookedFor := ok && known.seen == l.before || word >= l.words // the look before would have found it
-	if lookedFor && w.since != 0 && !l.blind {
-		at = max(at, min(w.since+1, l.now))
+	known := l.w.gauges[i]
+	at := known.counts
+	if known.stored != stored {
+		at = stored - l.back
+		if known.seen == l.before && !l.blind {
+			at = max(at, l.w.since+1)
+		}
 	}
-	l.note(word, witnessed{stored: stored, counts: at})
+	at = min(at, l.now)
+	l.note(i, true, witnessed{word, stored, at, l.number})
 	return at
 }
 
 // unset: the gauge is not set now.
-func (l *look) unset(word int) { l.note(word, witnessed{}) }
+func (l *look) unset(word int) {
+	i, ok := l.find(word)
+	l.note(i, ok, witnessed{word: word, seen: l.number})
+}
 
-func (l *look) note(word int, s witnessed) {
-	if l.blind {
-		return
+// find is where the gauge at word is, or belongs. Looks come to gauges in the order
+// of their words.
+func (l *look) find(word int) (i int, ok bool) {
+	gauges := l.w.gauges
+	i = l.next
+	if ok = i < len(gauges) && gauges[i].word == word; !ok {
+		i, ok = slices.BinarySearchFunc(gauges, word, func(g witnessed, word int) int { return cmp.Compare(g.word, word) })
 	}
-	if l.w.sets == nil {
-		l.w.sets = make(map[int]witnessed)
+	l.next = i + 1
+	return i, ok
+}
+
+// note remembers the gauge at i.
+func (l *look) note(i int, known bool, g witnessed) {
+	switch {
+	case l.blind:
+	case known:
+		l.w.gauges[i] = g
+	default:
+		l.w.gauges = slices.Insert(l.w.gauges, i, g)
 	}
-	s.seen = l.number
-	l.w.sets[word] = s
 }

@@ -4,6 +4,7 @@ package directory
 
 import (
 	"cmp"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -50,8 +51,6 @@ type Directory struct {
 	stamp   stamp                     // of the last good one
 	scanned bool                      // at least one scan came to something
 	owners  map[mmapstore.ID]bool     // who has an identity
-	// looked is when the last scan began that saw all files, in Unix nanoseconds.
-	looked int64
 
 	// overrides may change during a scan.
 	overrides atomic.Pointer[overrides]
@@ -63,7 +62,7 @@ func New(path string, o Options) *Directory {
 		o.Identities = NewIdentities()
 	}
 	d := &Directory{
-		path:    path,
+		path:    filepath.Clean(path),
 		o:       o,
 		files:   make(map[string]*tracked),
 		orphans: make(map[mmapstore.ID]*tracked),

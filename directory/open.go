@@ -42,7 +42,6 @@ func (d *Directory) at(path string, v *View) *tracked {
 		}
 		return nil
 	}
-	f.witness = aggregate.NewWitness(d.looked)
 	return f
 }
 

@@ -26,7 +26,7 @@ func (d *Directory) AsideDir() string { return filepath.Join(d.path, HiddenName)
 // say, or in the directory itself.
 func (d *Directory) HiddenDir() string {
 	if d.o.ArchiveDir != "" {
-		return d.o.ArchiveDir
+		return filepath.Clean(d.o.ArchiveDir)
 	}
 	return filepath.Join(d.path, HiddenName)
 }

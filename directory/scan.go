@@ -80,7 +80,6 @@ func (d *Directory) tryLocked(ctx, waiting context.Context, nativeOnly bool) (v 
 
 // scanOnce reports settled if no commit came in between.
 func (d *Directory) scanOnce(ctx context.Context, nativeOnly bool) (v *View, settled bool, err error) {
-	began := time.Now().UnixNano()
 	v = &View{Edition: Edition{path: d.ArchivePath(), open: d.openRegular}, labels: d.o.Labels, overrides: d.overrides.Load(), nativeOnly: nativeOnly}
 	defer func() {
 		if !settled {
@@ -112,12 +111,6 @@ func (d *Directory) scanOnce(ctx context.Context, nativeOnly bool) (v *View, set
 	l.replaceVanished()
 	d.files = l.found
 	d.scanned = d.scanned || !nativeOnly
-	if !nativeOnly {
-		d.looked = began
-		if v.Unopened > 0 { // what is found later may have been there
-			d.looked = 0
-		}
-	}
 	d.update(v)
 	return v, true, nil
 }

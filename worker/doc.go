@@ -26,7 +26,7 @@
 //
 // A file that cannot be made is an error of Open and one line in the log.
 // Everything then counts on in the memory of this process, where no exporter sees
-// it. A series for which the file has no room counts on the heap too; the file
+// it, and, as before Open, a little slower. A series for which the file has no room counts on the heap too; the file
 // itself carries the number of such series, so an exporter can tell. Lack of
 // space on the file system, or of the directory, is temporary: the file is made and
 // the series moves in, with all it has counted, as soon as there is room. A cap is

@@ -224,6 +224,8 @@ func (s *Store) Flush() { s.upkeep.run() }
 func (s *Store) Close() error {
 	s.upkeep.stop()
 	s.Flush()
+	s.making.Lock() // a Flush beside us makes no file after this
+	defer s.making.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != filed {
