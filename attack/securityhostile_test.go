@@ -23,6 +23,9 @@ var (
 	hostileLimit = flag.Int("hostile-limit", 512, "descriptors that promfold may have meanwhile")
 )
 
+// hostileRSS is generous: a program of Go at rest has a tenth of it.
+const hostileRSS = 256 << 20
+
 // plantFiles makes n files of another user that look alive for ever: each has a
 // series of its own.
 func plantFiles(t *testing.T, dir string, n int) {
@@ -81,6 +84,9 @@ func TestHostileFiles(t *testing.T) {
 		got = check()
 		if open := got.Sum("promfold_process_open_fds"); open > float64(*hostileLimit) {
 			t.Errorf("%v descriptors", open)
+		}
+		if rss := got.Sum("promfold_process_resident_memory_bytes"); rss == 0 || rss > hostileRSS {
+			t.Errorf("%v MB resident", rss/1e6)
 		}
 		if errors := got.Sum("promfold_file_errors"); errors == 0 || errors > 10 {
 			t.Errorf("%v errors", errors)
