@@ -5,22 +5,13 @@ package attack_test
 import (
 	"flag"
 	"fmt"
-	"io"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/promfold/promfold/directory"
-	"github.com/promfold/promfold/exporter"
 	"github.com/promfold/promfold/internal/rig"
 )
 
@@ -28,8 +19,8 @@ var loadTime = flag.Duration("loadtime", 8*time.Second, "how long 50 clients scr
 
 // Property: under fifty clients at once, a third of which hang up, dawdle or say
 // only half of what they want, the others get whole, valid answers that never fall
-// behind what was acknowledged; who dawdles keeps no file open; merges are
-// shared and run one at a time; and when all are gone, so is what they cost.
+// behind what was acknowledged; who dawdles keeps no file open; merges run one at a
+// time; and when all are gone, so is what they cost.
 func TestLoadScrapers(t *testing.T) {
 	dir := rig.NewDirectory(t, rig.User{}, 0o755)
 	s := rig.StartSidecar(t, promfold(), rig.Seat{}, dir, "--archive.interval=200ms")
@@ -135,86 +126,4 @@ func (l *ledger) batches() (n uint64) {
 		n += of
 	}
 	return n
-}
-
-// Property: a merge whose clients have all hung up is not finished. One that waits
-// for another program's archiver shows it.
-func TestLoadHungUp(t *testing.T) {
-	dir := rig.NewDirectory(t, rig.User{}, 0o755)
-	startCrowd(t, dir, 4, 10, 0)
-	lock, err := os.Create(filepath.Join(dir, "lockfile"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	d := directory.New(dir, directory.Options{})
-	defer d.Close()
-	e := exporter.New(exporter.Options{Members: []exporter.Member{{Directory: d}}, Logger: slog.New(slog.DiscardHandler)})
-	var entered, left atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		entered.Add(1)
-		defer left.Add(1)
-		e.ServeHTTP(w, r)
-	}))
-	defer server.Close()
-	c := &loadClients{url: server.URL}
-	const cycles, many = 10, 50
-	slow := 0
-	for cycle := range int64(cycles) {
-		if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-			t.Fatal(err)
-		}
-		began := time.Now()
-		conns := c.dialMany(t, many)
-		awaitCount(t, "requests under way", &entered, (cycle+1)*(many+1)-1)
-		for _, conn := range conns {
-			_ = conn.Close()
-		}
-		if time.Since(began) > 500*time.Millisecond { // a merge may have gone on without the lock
-			slow++
-		}
-		awaitCount(t, "requests given up", &left, (cycle+1)*(many+1)-1)
-		if err := unix.Flock(int(lock.Fd()), unix.LOCK_UN); err != nil {
-			t.Fatal(err)
-		}
-		merges, err := mergesSoFar(server.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if most := float64(cycle + 1 + 2*int64(slow)); merges > most {
-			t.Fatalf("%v merges for %v clients that stayed", merges, cycle+1)
-		}
-	}
-	t.Logf("%d clients hung up, %d stayed; %d times too slow to tell", cycles*many, cycles, slow)
-}
-
-func (c *loadClients) dialMany(t *testing.T, n int) (conns []io.Closer) {
-	t.Helper()
-	for range n {
-		conn, err := c.dial(wholeRequest)
-		if err != nil {
-			t.Fatal(err)
-		}
-		conns = append(conns, conn)
-	}
-	return conns
-}
-
-func awaitCount(t *testing.T, what string, n *atomic.Int64, want int64) {
-	t.Helper()
-	rig.Await(t, patience, func() error {
-		if got := n.Load(); got < want {
-			return fmt.Errorf("%d %s of %d", got, what, want)
-		}
-		return nil
-	})
-}
-
-func mergesSoFar(address string) (float64, error) {
-	_, body, err := fetchBody(address, "", false)
-	if err != nil {
-		return 0, err
-	}
-	got, err := rig.Parse(string(body))
-	return got.Sum("promfold_merge_duration_seconds_count"), err
 }
