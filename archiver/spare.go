@@ -4,15 +4,13 @@ package archiver
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/internal/sys"
 )
 
 // Archive and spare change places with each commit, so both are kept as large as
@@ -71,12 +69,12 @@ func (a *Archiver) growTo(f *os.File, need int64) {
 // no right to write, whatever the directory gives them.
 func (a *Archiver) openSpare(path string) (*os.File, error) {
 	f, err := a.openOwn(path, 0)
-	if errors.Is(err, errNotOurs) {
+	if errors.Is(err, sys.ErrNotSole) {
 		if err := a.setAside(path); err != nil {
 			return nil, err
 		}
 	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotOurs) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, sys.ErrNotSole) {
 		if f, err = a.openOwn(path, os.O_CREATE|os.O_EXCL); err == nil {
 			a.o.step(StepSpareMade)
 		}
@@ -97,28 +95,15 @@ func (a *Archiver) openSpare(path string) (*os.File, error) {
 	return f, nil
 }
 
-// errNotOurs: to write there would be to write elsewhere, or to nobody.
-var errNotOurs = errors.New("not a regular file of one name")
-
-// openOwn opens a file that we are about to write to. Whoever may write to the
-// directory may have put another there: a link to a file that is out of his reach
-// but not out of ours, a pipe, a directory.
+// openOwn opens a file that we are about to write to, and that nobody else has under
+// a name of his own.
 func (a *Archiver) openOwn(path string, flags int) (*os.File, error) {
-	f, err := a.d.OpenFile(path, flags|os.O_RDWR, 0o640)
-	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENXIO) {
-		return nil, fmt.Errorf("%s: %w", path, errNotOurs)
-	}
+	in, err := a.openDir(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.Stat()
-	if err == nil && (!st.Mode().IsRegular() || directory.Links(st) != 1) {
-		err = fmt.Errorf("%s: %w", path, errNotOurs)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	defer in.Close()
+	return in.OpenSole(filepath.Base(path), flags|os.O_RDWR, 0o640)
 }
 
 // writeSpare fills the spare, making it if need be. What does not fit takes no room

@@ -4,6 +4,7 @@ package archiver
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/internal/sys"
 )
 
 // Property: what somebody has put into the place of the spare or the archive, to
@@ -79,5 +81,53 @@ func TestHiddenDirThatLeadsElsewhere(t *testing.T) {
 	must(t, a.Once(context.Background()))
 	if got := exposedBy(t, d); got != 5 {
 		t.Errorf("exposed %v", got)
+	}
+}
+
+// Property: a file that somebody links to the name of the spare and unlinks again, all
+// the time, is not opened to be written to, though it has one name whenever the link is
+// gone.
+func TestSpareLinkedForMoments(t *testing.T) {
+	base := shm(t) // links stay in one file system
+	dir, victim := filepath.Join(base, "metrics"), filepath.Join(base, "victim")
+	must(t, os.MkdirAll(filepath.Join(dir, directory.HiddenName), 0o755))
+	must(t, os.WriteFile(victim, nil, 0o600))
+	kept, err := os.Stat(victim)
+	must(t, err)
+	d := directory.New(dir, directory.Options{Archiving: true})
+	defer d.Close()
+	a := New(d, Options{})
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_ = os.Link(victim, a.sparePath())
+				_ = os.Remove(a.sparePath())
+			}
+		}
+	}()
+	met, opened := 0, 0
+	for range 30_000 {
+		f, err := a.openOwn(a.sparePath(), 0)
+		if errors.Is(err, sys.ErrNotSole) {
+			met++
+		}
+		if err != nil {
+			continue
+		}
+		info, err := f.Stat()
+		must(t, errors.Join(err, f.Close()))
+		if os.SameFile(info, kept) {
+			opened++
+		}
+	}
+	close(done)
+	<-stopped
+	if met == 0 || opened > 0 {
+		t.Errorf("met the link %d times, and opened it %d times", met, opened)
 	}
 }

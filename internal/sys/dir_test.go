@@ -92,3 +92,28 @@ func TestDirStays(t *testing.T) {
 		t.Errorf("names: %v", names)
 	}
 }
+
+// Property: what is opened to be written to is a regular file of that one name, and
+// nothing else is, nor what has gone since.
+func TestOpenSole(t *testing.T) {
+	base := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(base, "two"), nil, 0o600))
+	must(t, os.Link(filepath.Join(base, "two"), filepath.Join(base, "names")))
+	must(t, os.Symlink("sole", filepath.Join(base, "link")))
+	must(t, unix.Mkfifo(filepath.Join(base, "pipe"), 0o600))
+	must(t, os.Mkdir(filepath.Join(base, "directory"), 0o700))
+	d := openDir(t, base)
+	for range 2 { // made, and found
+		f, err := d.OpenSole("sole", os.O_RDWR|os.O_CREATE, 0o600)
+		must(t, err)
+		must(t, f.Close())
+	}
+	for _, name := range []string{"two", "names", "link", "pipe", "directory"} {
+		if _, err := d.OpenSole(name, os.O_RDWR, 0); !errors.Is(err, sys.ErrNotSole) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := d.OpenSole("none", os.O_RDWR, 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("none: %v", err)
+	}
+}
