@@ -26,13 +26,19 @@ var fillings = flag.Int("fillings", 3, "how often a small file system is filled,
 // meanwhile, and new workers have files again.
 func TestFullOfBytes(t *testing.T) {
 	h := newHouse(t, rig.Tmpfs(t, "size=256k,mode=0777"), rig.User{}, 4)
-	h.fillAndDie("bytes", func(st *unix.Statfs_t) uint64 { return st.Bfree })
+	h.fillAndDie(bytesFull, func(st *unix.Statfs_t) uint64 { return st.Bfree })
 }
 
 // Property: the same on a file system without an inode left.
 func TestFullOfInodes(t *testing.T) {
 	h := newHouse(t, rig.Tmpfs(t, "size=1m,nr_inodes=12,mode=0777"), rig.User{}, 4)
-	h.fillAndDie("inodes", func(st *unix.Statfs_t) uint64 { return st.Ffree })
+	h.fillAndDie(inodesFull, func(st *unix.Statfs_t) uint64 { return st.Ffree })
+}
+
+// Property: the same on a file system with neither a page nor an inode left.
+func TestFullOfBoth(t *testing.T) {
+	h := newHouse(t, rig.Tmpfs(t, "size=256k,nr_inodes=12,mode=0777"), rig.User{}, 4)
+	h.fillAndDie(bothFull, func(st *unix.Statfs_t) uint64 { return st.Bfree + st.Ffree })
 }
 
 // fillAndDie fills the house and lets one die, again and again.

@@ -311,23 +311,35 @@ func (h *house) settled() {
 	}
 }
 
-// fill takes what is left of the file system, in bytes or in inodes, until there
-// is none. It returns how to give it back.
-func (h *house) fill(name string) (free func()) {
+// What a file system may be full of.
+const (
+	bytesFull  = "bytes"
+	inodesFull = "inodes"
+	bothFull   = "bytes and inodes"
+)
+
+// fill takes what is left of the file system, in bytes, in inodes or in both, until
+// there is none. It returns how to give it back.
+func (h *house) fill(what string) (free func()) {
 	h.t.Helper()
 	var paths []string
-	for i := 0; ; i++ {
-		path := filepath.Join(h.dir, fmt.Sprintf(".filler-%s-%d", name, i))
+	room := true // for another page
+	for i := 0; room || what != bytesFull; i++ {
+		path := filepath.Join(h.dir, fmt.Sprintf(".filler-%d", i))
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil {
 			break // no inode left
 		}
 		paths = append(paths, path)
-		_, err = f.Write(make([]byte, 4096))
+		room = room && addPage(f)
 		_ = f.Close()
-		if err != nil {
-			break // no page left
+	}
+	if what == bothFull && len(paths) > 0 {
+		f, err := os.OpenFile(paths[0], os.O_APPEND|os.O_WRONLY, 0)
+		must(h.t, err)
+		for addPage(f) { //nolint:revive // until there is no room
 		}
+		_ = f.Close()
 	}
 	return func() {
 		for _, path := range paths {
@@ -336,4 +348,9 @@ func (h *house) fill(name string) (free func()) {
 			}
 		}
 	}
+}
+
+func addPage(f *os.File) bool {
+	_, err := f.Write(make([]byte, 4096))
+	return err == nil
 }
