@@ -21,45 +21,57 @@ import (
 // lock on the directory.
 func (a *Archiver) runRound(ctx context.Context) error {
 	defer a.note(func(s *Stats) { s.LastRound = time.Now() })
-	v, err := a.d.ScanNative(ctx)
-	if err != nil {
+	v, err := a.look(ctx)
+	if v == nil {
 		return err
 	}
 	defer v.Close()
-	if v.Missing {
-		return nil
-	}
-	a.o.step(StepScanned)
-	if hope, err := a.makeHidden(ctx, v.Edition); err != nil || hope {
-		return err
-	}
-	if directory.Damaged(v.ArchiveErr) {
-		a.o.Logger.Error("The archive is damaged and is set aside", "err", v.ArchiveErr)
-		if err := a.setAside(a.d.ArchivePath()); err != nil {
-			return err
-		}
-		v.Close()
-		if v, err = a.d.ScanNative(ctx); err != nil {
-			return err
-		}
-		defer v.Close()
-	}
-	// One of a newer version is left alone, and so is everything else.
-	if err := v.ArchiveErr; err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("standing by: %w", err)
-	}
 	a.expected.take(v, a.o.Fold)
 	a.keepRoom(v.Archive) // while there is some: at the first death there may be none
 	more, err := a.fold(ctx, v)
 	for more && err == nil { // what is gone makes room once nobody has it open
 		v.Close()
-		if v, err = a.d.ScanNative(ctx); err != nil {
+		if v, err = a.look(ctx); v == nil {
 			return err
 		}
 		defer v.Close()
 		more, err = a.fold(ctx, v)
 	}
 	return errors.Join(err, a.unlink(v.Absorbed), a.sweep(v.Unborn), a.foldStock(ctx, v.Edition))
+}
+
+// look scans, and makes sure that there may be a commit on what it finds: nil if not,
+// or if there is nothing to archive.
+func (a *Archiver) look(ctx context.Context) (*directory.View, error) {
+	v, err := a.d.ScanNative(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if v.Missing {
+		v.Close()
+		return nil, nil
+	}
+	a.o.step(StepScanned)
+	if hope, err := a.makeHidden(ctx, v.Edition); err != nil || hope {
+		v.Close()
+		return nil, err
+	}
+	if directory.Damaged(v.ArchiveErr) {
+		v.Close()
+		a.o.Logger.Error("The archive is damaged and is set aside", "err", v.ArchiveErr)
+		if err := a.setAside(a.d.ArchivePath()); err != nil {
+			return nil, err
+		}
+		if v, err = a.d.ScanNative(ctx); err != nil {
+			return nil, err
+		}
+	}
+	// One of a newer version is left alone, and so is everything else.
+	if err := v.ArchiveErr; err != nil && !errors.Is(err, fs.ErrNotExist) {
+		v.Close()
+		return nil, fmt.Errorf("standing by: %w", err)
+	}
+	return v, nil
 }
 
 // makeHidden makes the directories for the archive and for files set aside, which
