@@ -4,15 +4,12 @@ package attack_test
 
 import (
 	"crypto/sha256"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -23,8 +20,6 @@ import (
 	"github.com/promfold/promfold/internal/stocktest"
 	"github.com/promfold/promfold/worker"
 )
-
-var swapLifetimes = flag.Int("swap-lifetimes", 150, "lifetimes of processes while names are swapped under the archiver")
 
 const asideInVictim = "dead-00112233445566778899aabbccddeeff-counter_1.db"
 
@@ -256,72 +251,4 @@ func (h *hostage) leftovers(t *testing.T) int {
 		return 1
 	}
 	return 0
-}
-
-// Property: while somebody swaps promfold's own directory, the spare and the archive
-// for links to another's, as fast as he can, nothing changes there, no scrape is
-// invalid, and no process of the application fails. When he stops, everything is
-// archived, and what was counted is exposed, once.
-func TestSwappedNames(t *testing.T) {
-	rig.NeedRoot(t)
-	dir, victim := rig.NewDirectory(t, stranger, 0o777), newVictim(t)
-	hidden := hiddenIn(t, dir)
-	must(t, os.Symlink(victim, filepath.Join(dir, "link")))
-	must(t, os.Link(filepath.Join(victim, "spare.pfa"), filepath.Join(dir, "link-spare")))
-	before := photograph(t, victim)
-	sidecar := rig.StartSidecar(t, promfold(), rig.Seat{}, dir, "--archive.interval=50ms")
-	var stop atomic.Bool
-	var swapping sync.WaitGroup
-	var swaps atomic.Int64
-	swap := func(in, a, b string) {
-		// The attacker may not follow his own links.
-		at, err := os.Open(in)
-		must(t, err)
-		swapping.Go(func() {
-			defer at.Close()
-			for n := 0; !stop.Load() || n%2 == 1; { // an even number of them
-				if unix.Renameat2(int(at.Fd()), a, unix.AT_FDCWD, filepath.Join(dir, b), unix.RENAME_EXCHANGE) == nil {
-					n++
-					swaps.Add(1)
-				}
-			}
-		})
-	}
-	swap(dir, ".promfold", "link")
-	swap(hidden, "spare.pfa", "link-spare")
-	t.Cleanup(func() { stop.Store(true) })
-	native, stock, scrapes := 0.0, 0.0, 0
-	var last rig.Monotone
-	check := func() rig.Samples {
-		got := sidecar.Scraped(t)
-		scrapes++
-		if faults := last.Check(got.App()); len(faults) > 0 {
-			t.Error(faults)
-		}
-		return got
-	}
-	for i := range *swapLifetimes {
-		must(t, countHere(t, dir, 1).Close())
-		dies(t, dir, i, 1)
-		native, stock = native+1, stock+1
-		if i%10 == 0 {
-			check()
-		}
-	}
-	stop.Store(true)
-	swapping.Wait()
-	rig.Await(t, patience, func() error {
-		got := check()
-		if n, s := got.Sum("n_total"), got.Sum("c_total"); n != native || s != stock {
-			return fmt.Errorf("%v of %v and %v of %v are exposed", n, native, s, stock)
-		}
-		if left := got.Sum("promfold_liveness_files"); left > 0 {
-			return fmt.Errorf("%v files are not archived", left)
-		}
-		return nil
-	})
-	if after := photograph(t, victim); after != before {
-		t.Errorf("before\n%safter\n%s", before, after)
-	}
-	logUnlessFailed(t, "%d swaps, %d lifetimes, %d scrapes; changed elsewhere: 0, lost: 0, doubled: 0", swaps.Load(), 2**swapLifetimes, scrapes)
 }
