@@ -337,7 +337,8 @@ func (h *house) fill(what string) (free func()) {
 	if what == bothFull && len(paths) > 0 {
 		f, err := os.OpenFile(paths[0], os.O_APPEND|os.O_WRONLY, 0)
 		must(h.t, err)
-		for addPage(f) { //nolint:revive // until there is no room
+		for addPage(f) {
+			continue
 		}
 		_ = f.Close()
 	}
