@@ -42,6 +42,8 @@ type Options struct {
 
 	// step is called at each step, for tests that kill.
 	step func(Step)
+	// commitWait bounds how long a commit lets readers finish that asked for quiet.
+	commitWait time.Duration
 }
 
 // Stats is what an archiver did since New.
@@ -91,6 +93,7 @@ type Archiver struct {
 // nothing before Run or Once.
 func New(d *directory.Directory, o Options) *Archiver {
 	o.Interval = cmp.Or(o.Interval, 5*time.Second)
+	o.commitWait = cmp.Or(o.commitWait, 10*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -201,6 +204,7 @@ func (a *Archiver) report(what string, err error) {
 // clients that the round has set aside must rest before they are folded; Once
 // waits for that, and runs another.
 func (a *Archiver) Once(ctx context.Context) error {
+	a.lookAtAll()
 	began := time.Now()
 	for {
 		held, again, err := a.tryOnce(ctx)
@@ -216,6 +220,14 @@ func (a *Archiver) Once(ctx context.Context) error {
 		case <-time.After(max(time.Until(again), onceRetry)):
 		}
 	}
+}
+
+// lookAtAll lets the next round look at every file of a stock client, though that
+// was done a moment ago.
+func (a *Archiver) lookAtAll() {
+	a.round.Lock()
+	defer a.round.Unlock()
+	a.lookAgain = time.Time{}
 }
 
 // onceRetry is how often Once asks for the lock of another process, which flock

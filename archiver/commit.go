@@ -77,12 +77,9 @@ func (a *Archiver) exchange(bytes []byte) error {
 	return nil
 }
 
-// commitWait bounds how long a commit lets readers finish that asked for quiet.
-const commitWait = 10 * time.Second
-
 // lockCommit keeps commits from scans that could not settle without.
 func (a *Archiver) lockCommit() (*directory.Lock, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
+	ctx, cancel := context.WithTimeout(context.Background(), a.o.commitWait)
 	defer cancel()
 	return a.d.LockCommits(ctx, false)
 }
