@@ -70,6 +70,21 @@ func TestSlowOnce(t *testing.T) {
 	}
 }
 
+// Property: Once looks at all files, though another Once did so a moment ago.
+func TestOnceAgain(t *testing.T) {
+	dir := t.TempDir()
+	d := directory.New(dir, directory.Options{Archiving: true})
+	defer d.Close()
+	a := New(d, Options{Interval: 10 * time.Millisecond})
+	for n := range 3 {
+		deadStock(t, dir, noPID(71+n), 3)
+		must(t, a.Once(t.Context()))
+		if stats := a.Stats(); stats.Absorbed != uint64(n+1) {
+			t.Errorf("after %d: %+v", n+1, stats)
+		}
+	}
+}
+
 // Property: an archiver that is killed at any step, once or twice in a row,
 // leaves a directory of stock files that exposes exactly what was counted, both
 // to who looks for the first time and to who has looked before; the next one
