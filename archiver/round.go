@@ -124,7 +124,7 @@ func (a *Archiver) makeDir(path string) error {
 	if there, err := a.d.HasDir(path); there || err != nil {
 		return err
 	}
-	if filepath.Dir(path) != filepath.Clean(a.d.Path()) { // which is not ours to make, should it go now
+	if filepath.Dir(path) != a.d.Path() { // which is not ours to make, should it go now
 		if err := os.MkdirAll(filepath.Dir(path), info.Mode().Perm()); err != nil {
 			return err
 		}

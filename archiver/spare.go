@@ -98,7 +98,7 @@ func (a *Archiver) openSpare(path string) (*os.File, error) {
 // openOwn opens a file that we are about to write to, and that nobody else has under
 // a name of his own.
 func (a *Archiver) openOwn(path string, flags int) (*os.File, error) {
-	in, err := a.openDir(filepath.Dir(path))
+	in, err := a.d.Dir(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}

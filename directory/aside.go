@@ -36,7 +36,7 @@ func (d *Directory) NewAside(path string) Aside {
 // Asides lists what was set aside.
 func (d *Directory) Asides() ([]Aside, error) {
 	var asides []Aside
-	for _, dir := range []string{filepath.Clean(d.path), d.AsideDir()} {
+	for _, dir := range []string{d.path, d.AsideDir()} {
 		names, err := d.readNames(dir)
 		if err != nil {
 			return nil, fmt.Errorf("list the files set aside: %w", err)
@@ -53,7 +53,7 @@ func (d *Directory) Asides() ([]Aside, error) {
 // StockPaths lists the files of stock clients that lie in the directory under
 // their own names.
 func (d *Directory) StockPaths() ([]string, error) {
-	names, err := d.readNames(filepath.Clean(d.path))
+	names, err := d.readNames(d.path)
 	if err != nil {
 		return nil, fmt.Errorf("list the directory: %w", err)
 	}
@@ -68,7 +68,7 @@ func (d *Directory) StockPaths() ([]string, error) {
 
 // readNames lists one of our directories. One that does not exist is empty.
 func (d *Directory) readNames(dir string) ([]string, error) {
-	opened, err := d.openDir(dir)
+	opened, err := d.Dir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -72,7 +72,7 @@ func New(path string, o Options) *Directory {
 	return d
 }
 
-// Path is the path of the directory.
+// Path is the path of the directory, clean.
 func (d *Directory) Path() string { return d.path }
 
 // Close lets go of all files. Views that are still in use stay readable until

@@ -49,7 +49,7 @@ func (f *tracked) renamed(path string) *tracked {
 // descriptor shows is all there is of it.
 func (f *tracked) nameless() bool {
 	info, err := f.File().Stat()
-	return err == nil && Links(info) == 0
+	return err == nil && links(info) == 0
 }
 
 // update probes the writer, if it is time, and then reads what it appended: in

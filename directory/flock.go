@@ -31,7 +31,7 @@ func LockDir(ctx context.Context, path string, shared bool) (*Lock, error) {
 // LockCommits takes the lock that keeps commits away, as LockDir would.
 func (d *Directory) LockCommits(ctx context.Context, shared bool) (*Lock, error) {
 	return lockOpened(ctx, func() (*os.File, error) {
-		dir, err := d.openDir(d.HiddenDir())
+		dir, err := d.Dir(d.HiddenDir())
 		if err != nil {
 			return nil, err
 		}

@@ -18,8 +18,8 @@ func inodeOf(info os.FileInfo) aggregate.Inode {
 	return aggregate.Inode{Dev: uint64(st.Dev), Ino: uint64(st.Ino)} //nolint:unconvert // types differ between systems
 }
 
-// Links is how many names a file has, 1 where the system does not tell.
-func Links(info os.FileInfo) uint64 {
+// links is how many names a file has, 1 where the system does not tell.
+func links(info os.FileInfo) uint64 {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return 1

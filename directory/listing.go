@@ -76,7 +76,7 @@ func (l *listing) list(ctx context.Context) error {
 // is such a directory.
 func (l *listing) eachName(ctx context.Context, dir string, f func(path, name string)) (listed bool, err error) {
 	var names []string
-	opened, err := l.d.openDir(dir)
+	opened, err := l.d.Dir(dir)
 	if err == nil {
 		defer opened.Close()
 		names, err = opened.Names()
@@ -243,7 +243,8 @@ func (l *listing) reject(path string, f, other *tracked) {
 
 // original decides which of two files with one id was made by the process: the
 // one that we followed, since a copy can be made and written by anybody; the one
-// that somebody writes; the one whose name agrees with its id. Of a file that was set aside while we looked, the new name counts.
+// that somebody writes; the one whose name agrees with its id. Of a file that was
+// set aside while we looked, the new name counts.
 func (d *Directory) original(f, other *tracked) bool {
 	for _, is := range []func(*tracked) bool{
 		func(f *tracked) bool { return f.stock != nil && f.stock.aside },

@@ -25,14 +25,14 @@ import (
 // for what is done to the name in it.
 func (d *Directory) within(path string) (in *sys.Dir, name string, err error) {
 	parent, name := filepath.Dir(path), filepath.Base(path)
-	in, err = d.openDir(parent)
+	in, err = d.Dir(parent)
 	return in, name, err
 }
 
-// openDir opens one of Path, HiddenDir and AsideDir, those in Path without following
-// a link.
-func (d *Directory) openDir(path string) (*sys.Dir, error) {
-	if path == filepath.Clean(d.path) || filepath.Dir(path) != filepath.Clean(d.path) {
+// Dir opens one of Path, HiddenDir and AsideDir, those in Path without following a
+// link, for calls that must all go to the same. Who called closes it.
+func (d *Directory) Dir(path string) (*sys.Dir, error) {
+	if path == d.path || filepath.Dir(path) != d.path {
 		return sys.OpenDir(path)
 	}
 	main, err := sys.OpenDir(d.path)
@@ -71,7 +71,7 @@ func (d *Directory) Mkdir(path string, perm fs.FileMode) error {
 // HasDir reports whether there is a directory at path, and fails if there is something
 // else. A link to one is something else, unless the operator has named it.
 func (d *Directory) HasDir(path string) (bool, error) {
-	opened, err := d.openDir(path)
+	opened, err := d.Dir(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

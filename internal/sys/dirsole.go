@@ -81,6 +81,3 @@ func (d *Dir) stat(name string) (st unix.Stat_t, err error) {
 	err = d.do("stat", name, func(fd int) error { return unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
 	return st, err
 }
-
-// NewDir takes the descriptor of a directory over.
-func NewDir(f *os.File) *Dir { return &Dir{f} }
