@@ -1,0 +1,145 @@
+package exposition
+
+import (
+	"math"
+	"slices"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
+
+	"github.com/promfold/promfold/internal/escape"
+)
+
+// lines are the samples of a family up to where their numbers begin. A histogram
+// has a line more than values, the total of its buckets being written twice.
+type lines struct {
+	text []byte
+	ends []int // where in text each line ends, and the next one begins
+}
+
+// renderer writes the lines of one family.
+type renderer struct {
+	lines
+	family *Family
+	style  Style
+	name   string
+	legacy bool // the name stands before the braces, not inside
+
+	// separator comes before the next label: '{' until something is in braces.
+	separator byte
+	// labels and labelsEnd are where in text the labels of the present series
+	// were written for its first line, to be copied for the others.
+	labels, labelsEnd int
+}
+
+// sizedAfter is how many series have to be rendered before the size of all is
+// guessed from theirs.
+const sizedAfter = 16
+
+func (f *Family) renderLines(style Style) *lines {
+	r := renderer{family: f, style: style, name: escape.Name(f.Name, style.scheme)}
+	r.legacy = escape.Plain(r.name)
+	r.ends = make([]int, 0, f.firstLine(len(f.Series)))
+	for i := range f.Series {
+		if i == sizedAfter {
+			r.text = slices.Grow(r.text, len(r.text)/sizedAfter*len(f.Series))
+		}
+		r.series(&f.Series[i])
+	}
+	if cap(r.text)-len(r.text) > len(r.text)/8 {
+		r.text = slices.Clone(r.text) // the capacity would be kept as long as the family
+	}
+	return &r.lines
+}
+
+// firstLine is where in ends a series begins.
+func (f *Family) firstLine(series int) int {
+	first := f.measured().firstWord(series)
+	if f.Type == dto.MetricType_HISTOGRAM {
+		first += series
+	}
+	return first
+}
+
+func (r *renderer) series(s *Series) {
+	r.labels, r.labelsEnd = 0, 0
+	switch r.family.Type {
+	case dto.MetricType_HISTOGRAM:
+		for _, bound := range s.Bounds {
+			r.bucket(s, bound)
+		}
+		r.bucket(s, math.Inf(+1))
+		r.sample(s, "_sum")
+		r.sample(s, "_count")
+	case dto.MetricType_SUMMARY:
+		r.sample(s, "_sum")
+		r.sample(s, "_count")
+	default:
+		r.sample(s, "")
+	}
+}
+
+func (r *renderer) sample(s *Series, suffix string) {
+	r.begin(s, suffix)
+	r.end()
+}
+
+func (r *renderer) bucket(s *Series, bound float64) {
+	r.begin(s, "_bucket")
+	r.text = append(append(r.text, r.separator), model.BucketLabel+`="`...)
+	r.separator = ','
+	if spelled, ok := r.family.Spelling[bound]; ok && !r.style.openMetrics {
+		r.text = appendEscaped(r.text, spelled, true)
+	} else {
+		r.text = appendFloat(r.text, bound, r.style.openMetrics)
+	}
+	r.text = append(r.text, '"')
+	r.end()
+}
+
+// begin writes a line up to the last label of the series.
+func (r *renderer) begin(s *Series, suffix string) {
+	if r.legacy {
+		r.text = append(append(r.text, r.name...), suffix...)
+		r.separator = '{'
+	} else {
+		r.text = append(r.text, '{', '"')
+		r.text = append(appendEscaped(r.text, r.name, true), suffix...)
+		r.text = append(r.text, '"')
+		r.separator = ','
+	}
+	if s.Labels == "" {
+		return
+	}
+	if r.labelsEnd > 0 {
+		r.text = append(r.text, r.text[r.labels:r.labelsEnd]...)
+	} else {
+		r.labels = len(r.text)
+		r.writeLabels(s)
+		r.labelsEnd = len(r.text)
+	}
+	r.separator = ','
+}
+
+func (r *renderer) writeLabels(s *Series) {
+	separator := r.separator
+	for name, value := range s.Labels.All() {
+		name = escape.Label(name)
+		if name == model.MetricNameLabel {
+			value = escape.Name(value, r.style.scheme)
+		}
+		r.text = appendName(append(r.text, separator), escape.Name(name, r.style.scheme))
+		r.text = append(r.text, '=', '"')
+		r.text = append(appendEscaped(r.text, value, true), '"')
+		separator = ','
+	}
+}
+
+// end writes what is between the labels and the number.
+func (r *renderer) end() {
+	if r.separator == ',' {
+		r.text = append(r.text, '}')
+	}
+	r.text = append(r.text, ' ')
+	r.ends = append(r.ends, len(r.text))
+}

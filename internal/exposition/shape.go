@@ -1,0 +1,66 @@
+package exposition
+
+import (
+	"github.com/prometheus/common/model"
+
+	"github.com/promfold/promfold/internal/escape"
+)
+
+// shape is what the series of a family tell of where their values are.
+type shape struct {
+	width  int   // words of each series, if they are as many in all
+	starts []int // else the first word of each series, and the end; nil if width tells
+	// plain is whether all names are the same under all escaping schemes.
+	plain bool
+}
+
+func (f *Family) measured() *shape {
+	f.shapeOnce.Do(func() { f.shape = f.measure() })
+	return &f.shape
+}
+
+func (f *Family) measure() shape {
+	s := shape{plain: f.isPlain()}
+	if len(f.Series) == 0 {
+		return s
+	}
+	s.width = f.words(&f.Series[0])
+	for i := range f.Series {
+		if f.words(&f.Series[i]) != s.width {
+			s.starts = f.wordStarts()
+			break
+		}
+	}
+	return s
+}
+
+func (f *Family) wordStarts() []int {
+	starts := make([]int, 1, len(f.Series)+1)
+	for i := range f.Series {
+		starts = append(starts, starts[i]+f.words(&f.Series[i]))
+	}
+	return starts
+}
+
+// firstWord is where the values of a series begin, for the number of series where
+// those of the last one end.
+func (s *shape) firstWord(series int) int {
+	if s.starts == nil {
+		return series * s.width
+	}
+	return s.starts[series]
+}
+
+func (f *Family) isPlain() bool {
+	if !escape.Plain(f.Name) {
+		return false
+	}
+	for i := range f.Series {
+		for name, value := range f.Series[i].Labels.All() {
+			if !escape.Plain(escape.Label(name)) || name == model.MetricNameLabel && !escape.Plain(value) {
+				return false
+			}
+		}
+	}
+	return true
+}
