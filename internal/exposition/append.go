@@ -10,8 +10,8 @@ import (
 // about the family if that begins with the first. values are those of all series
 // of the family, as many as Words tells.
 //
-// It appends nothing where expfmt fails: of a family without a name or of a type
-// that a Family cannot be of, and in the text format of one without series.
+// It appends nothing of a family without a name or of a type that a Family cannot
+// be of, and in the text format nothing of one without series: expfmt refuses them.
 func (f *Family) Append(b []byte, style Style, values []uint64, from, to int) []byte {
 	if f.Name == "" || typeNames[f.Type] == "" || len(f.Series) == 0 && !style.openMetrics {
 		return b

@@ -23,9 +23,9 @@ import (
 // and then its sum (float64). A summary has its sum (float64) and its count
 // (uint64). Floats are there as their bits.
 type Family struct {
-	Name, Help, Unit string // as the sources have them; no Unit is written if it is empty
-	Type             dto.MetricType
-	Series           []Series // in the order of output
+	Name, Help, Unit string         // as the sources have them; no Unit is written if it is empty
+	Type             dto.MetricType // COUNTER, GAUGE, UNTYPED, HISTOGRAM or SUMMARY
+	Series           []Series       // in the order of output
 	// Spelling is the text of those bounds that the text format would write
 	// otherwise; OpenMetrics has a rule of its own for them. It may be nil.
 	Spelling map[float64]string

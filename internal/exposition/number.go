@@ -27,7 +27,7 @@ func appendFloat(b []byte, v float64, openMetrics bool) []byte {
 	if n >= exponents {
 		return appendScientific(b, uint64(n))
 	}
-	b = strconv.AppendInt(b, n, 10)
+	b = appendSmall(b, uint64(n))
 	if openMetrics {
 		b = append(b, '.', '0')
 	}
@@ -37,10 +37,46 @@ func appendFloat(b []byte, v float64, openMetrics bool) []byte {
 // appendCount appends what is a float in the text format, and an integer in
 // OpenMetrics.
 func appendCount(b []byte, n uint64, openMetrics bool) []byte {
-	if openMetrics || n < exponents {
+	switch {
+	case n < exponents:
+		return appendSmall(b, n)
+	case openMetrics:
 		return strconv.AppendUint(b, n, 10)
+	default:
+		return appendFloat(b, float64(n), false)
 	}
-	return appendFloat(b, float64(n), false)
+}
+
+// hundred has the two digits of each number below 100 at twice the number.
+const hundred = "0001020304050607080910111213141516171819" +
+	"2021222324252627282930313233343536373839" +
+	"4041424344454647484950515253545556575859" +
+	"6061626364656667686970717273747576777879" +
+	"8081828384858687888990919293949596979899"
+
+// appendSmall takes numbers below exponents. That is all that strconv does of
+// them, but straight to where they go.
+func appendSmall(b []byte, n uint64) []byte {
+	if n < 100 {
+		if n < 10 {
+			return append(b, byte('0'+n))
+		}
+		return append(b, hundred[2*n], hundred[2*n+1])
+	}
+	high, low := n/100, n%100*2
+	if n < 10_000 {
+		if n < 1000 {
+			return append(b, byte('0'+high), hundred[low], hundred[low+1])
+		}
+		high *= 2
+		return append(b, hundred[high], hundred[high+1], hundred[low], hundred[low+1])
+	}
+	high, middle := high/100, high%100*2
+	if n < 100_000 {
+		return append(b, byte('0'+high), hundred[middle], hundred[middle+1], hundred[low], hundred[low+1])
+	}
+	high *= 2
+	return append(b, hundred[high], hundred[high+1], hundred[middle], hundred[middle+1], hundred[low], hundred[low+1])
 }
 
 // appendScientific takes numbers from exponents to exact.

@@ -83,7 +83,7 @@ func (r random) bounds() []float64 {
 }
 
 func (r random) family(t testing.TB) *exposition.Family {
-	f := &exposition.Family{Name: r.name(), Help: r.text(), Unit: pick(r, "", "seconds", r.text())}
+	f := &exposition.Family{Name: pick(r, r.name(), r.name(), "\xff\xfe"), Help: r.text(), Unit: pick(r, "", "seconds", r.text())}
 	f.Type = pick(r, dto.MetricType_COUNTER, dto.MetricType_GAUGE, dto.MetricType_UNTYPED, dto.MetricType_SUMMARY,
 		dto.MetricType_HISTOGRAM)
 	bounds := r.bounds()

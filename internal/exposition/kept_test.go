@@ -1,0 +1,118 @@
+package exposition
+
+import (
+	"math"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// someFamily has three series.
+func someFamily(t *testing.T, name string, typ dto.MetricType) (f *Family, values []uint64) {
+	t.Helper()
+	f = &Family{Name: name, Help: "Help.", Type: typ, Spelling: map[float64]string{1: "1.0"}}
+	for _, value := range []string{"1", "2", "3"} {
+		labels, err := mmapstore.EncodeLabels([]mmapstore.Label{{Name: "n", Value: value}, {Name: "m", Value: "\n"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Series{Labels: labels}
+		if typ == dto.MetricType_HISTOGRAM {
+			s.Bounds = []float64{1, 2, 3}
+		}
+		f.Series = append(f.Series, s)
+	}
+	for i := range f.Words() {
+		values = append(values, []uint64{math.Float64bits(1.5), 7, math.Float64bits(1e9), 1e15, math.Float64bits(-3)}[i%5])
+	}
+	return f, values
+}
+
+// distinct is how many texts a family keeps.
+func distinct(f *Family) int {
+	texts := map[*lines]bool{}
+	for i := range f.renderings {
+		if r := f.renderings[i].Load(); r != nil {
+			texts[r.lines] = true
+		}
+	}
+	return len(texts)
+}
+
+var allTypes = []dto.MetricType{
+	dto.MetricType_COUNTER, dto.MetricType_GAUGE, dto.MetricType_UNTYPED, dto.MetricType_SUMMARY, dto.MetricType_HISTOGRAM,
+}
+
+// Property: nothing is rendered that was not asked for, and nothing twice that is
+// the same: plain names for all schemes, and for both formats where no bounds are
+// written.
+func TestKept(t *testing.T) {
+	for _, typ := range allTypes {
+		for _, c := range []struct {
+			name                  string
+			text, all, histograms int
+		}{
+			{"a_total", 1, 1, 2},
+			{"a.b", 1, schemes, 2 * schemes},
+		} {
+			f, values := someFamily(t, c.name, typ)
+			if n := distinct(f); n != 0 {
+				t.Errorf("%v %s: %d texts before anything", typ, f.Name, n)
+			}
+			f.Append(nil, Style{scheme: model.DotsEscaping}, values, 0, 1)
+			if n := distinct(f); n != c.text {
+				t.Errorf("%v %s: %d texts after one, want %d", typ, f.Name, n, c.text)
+			}
+			for scheme := range schemes {
+				for _, openMetrics := range []bool{false, true} {
+					f.Append(nil, Style{openMetrics, model.EscapingScheme(scheme)}, values, 0, 3)
+				}
+			}
+			want := c.all
+			if typ == dto.MetricType_HISTOGRAM {
+				want = c.histograms
+			}
+			if n := distinct(f); n != want {
+				t.Errorf("%v %s: %d texts after all, want %d", typ, f.Name, n, want)
+			}
+		}
+	}
+}
+
+// Property: what is kept of a family has no room that will never be used.
+func TestKeptSize(t *testing.T) {
+	f, _ := someFamily(t, "a_total", dto.MetricType_COUNTER)
+	few := f.Series
+	for range 1000 {
+		f = &Family{Name: "a_total", Type: f.Type, Series: append(f.Series[:len(f.Series):len(f.Series)], few...)}
+	}
+	l := f.rendered(Style{}).lines
+	if cap(l.text) > len(l.text)*9/8 || cap(l.ends) != len(f.Series) {
+		t.Errorf("%d bytes in %d, %d lines in %d", len(l.text), cap(l.text), len(f.Series), cap(l.ends))
+	}
+}
+
+// Property: of rendered lines nothing is allocated, in a slice with room, and of a
+// family as protobuf a number that does not depend on its series.
+func TestAllocations(t *testing.T) {
+	for _, typ := range allTypes {
+		f, values := someFamily(t, "a.b", typ)
+		b := make([]byte, 0, 1<<16)
+		for scheme := range schemes {
+			for _, openMetrics := range []bool{false, true} {
+				style := Style{openMetrics, model.EscapingScheme(scheme)}
+				if n := testing.AllocsPerRun(10, func() { b = f.Append(b[:0], style, values, 0, 3) }); n != 0 {
+					t.Errorf("%v, %v: %v allocations", typ, style, n)
+				}
+			}
+		}
+		one := &Family{Name: f.Name, Help: f.Help, Type: typ, Series: f.Series[:1]}
+		few := testing.AllocsPerRun(10, func() { one.DTO(values[:one.Words()]) })
+		if more := testing.AllocsPerRun(10, func() { f.DTO(values) }); more != few || more > 16 {
+			t.Errorf("%v: %v allocations for a series, %v for three", typ, few, more)
+		}
+	}
+}
