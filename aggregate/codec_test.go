@@ -171,7 +171,7 @@ func FuzzDecodeArchive(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text := exposition(t, r.Families); fixture.Valid([]byte(text)) != nil {
+		if text := exposition(t, r.Metrics()); fixture.Valid([]byte(text)) != nil {
 			t.Fatalf("%v:\n%s", fixture.Valid([]byte(text)), text)
 		}
 		if _, _, err := aggregate.Fold(a, sources([]*fake{process(1).counter("c", 1, 0)}), nil, aggregate.FoldOptions{Now: at(noon)}); err != nil {

@@ -11,14 +11,14 @@ type compiled struct {
 	history  *History
 	families []*variant // by index of the source's family; nil: left out
 	groups   []*group   // the same
-	targets  []target   // by index of the source's series
-	epoch    uint64     // of the merger when the targets were made
-	stamp    uint64     // the merge in which the source last took part
-	words    []uint64   // last good values, for the first len(words) words
-	lives    []lifeOf   // by index of the series, of those that were ever deleted
-	loaded   bool       // words hold something
-	// unreadable is why the source goes on with its old layout, in this merge.
-	unreadable error
+	program  *program
+	stamp    uint64   // the merge in which the source last took part
+	words    []uint64 // last good values, for the first len(words) words
+	lives    []lifeOf // by index of the series, of those that were ever deleted
+	loaded   bool     // words hold something
+	// unreadable is why the source goes on with its old layout, in this merge;
+	// failed is why it could not be read.
+	unreadable, failed error
 }
 
 // sourceKey tells sources apart. Ids of files and of archives are no matter of
@@ -28,16 +28,9 @@ type sourceKey struct {
 	archive bool
 }
 
-func keyOf(src Source) sourceKey { return sourceKey{src.Meta().ID, src.History() != nil} }
+func keyOf(m *Meta, history *History) sourceKey { return sourceKey{m.ID, history != nil} }
 
-func (c *compiled) key() sourceKey { return sourceKey{c.meta.ID, c.history != nil} }
-
-// target is where a series of a source goes.
-type target struct {
-	series  *series
-	buckets []int // see series.bucketIndexes
-	version int   // of series.bounds when buckets was made
-}
+func (c *compiled) key() sourceKey { return keyOf(&c.meta, c.history) }
 
 // lifeOf is the present life of a series that was deleted before.
 type lifeOf struct {
@@ -52,7 +45,7 @@ func (l *lifeOf) isDeleted() bool { return l.generation%2 == 1 }
 // series anew, so that nothing which was known of them holds.
 func (c *compiled) take(schema mmapstore.Schema) (anew bool) {
 	if anew = !continues(&c.schema, &schema); anew {
-		c.families, c.groups, c.targets, c.words, c.lives, c.loaded = nil, nil, nil, nil, nil, false
+		c.families, c.groups, c.program, c.words, c.lives, c.loaded = nil, nil, nil, nil, nil, false
 	}
 	c.schema = schema
 	return anew
@@ -70,7 +63,7 @@ func (m *Merger) resolve(c *compiled) bool {
 		}
 		g := m.group(f.Name)
 		v := g.find(f)
-		if !m.folding || m.folds[c.key()] {
+		if m.adds(c) {
 			v.describe(f, c.born(i))
 		}
 		v.spelling.vote(f) // also where m folds others: their bounds are in the archive's union
@@ -87,67 +80,11 @@ func (c *compiled) born(i int) int64 {
 	return c.meta.Created
 }
 
-// retarget finds where the source's series go, those that are new or, after a
-// change of epoch, all.
-func (m *Merger) retarget(c *compiled) {
-	if c.epoch != m.epoch {
-		c.targets, c.epoch = c.targets[:0], m.epoch
-	}
-	for i := len(c.targets); i < len(c.schema.Series); i++ {
-		c.targets = append(c.targets, m.target(c, &c.schema.Series[i]))
-	}
-}
-
-func (m *Merger) target(c *compiled, from *mmapstore.Series) target {
-	v := c.families[from.Family]
-	if v == nil {
-		return target{}
-	}
-	// A live gauge of a mode that lost goes by the mode that won. A dead one
-	// was folded by its own, or would have been by now.
-	if g := c.groups[from.Family]; !c.meta.dead() && !m.folding && g.shown.typ == v.typ {
-		v = g.shown
-	}
-	labels := from.Labels
-	if !m.folding { // an archive is without: each reader has its own for the directory
-		for _, l := range c.meta.Labels {
-			labels = labels.With(l.Name, l.Value)
-		}
-	}
-	if v.mode.PerProcess() && c.history == nil {
-		labels = labels.With("pid", c.meta.Identity)
-	}
-	s := v.at(labels)
-	if v.typ == mmapstore.Histogram {
-		s.widen(&c.schema.Families[from.Family])
-	}
-	return target{series: s}
-}
-
-// load reads the source's values. If that fails the last good ones stay.
-func (m *Merger) load(src Source, c *compiled) error {
-	if c.unreadable != nil {
-		return c.unreadable
-	}
-	m.scratch = grow(m.scratch, c.schema.Words)
-	if err := src.Load(m.scratch); err != nil {
-		return err
-	}
-	c.words, m.scratch, c.loaded = m.scratch, c.words, true
-	return nil
-}
-
-func grow(words []uint64, n int) []uint64 {
-	if cap(words) < n {
-		return make([]uint64, n)
-	}
-	return words[:n]
-}
-
-// readLives gathers which series are deleted or in a later life.
-func (c *compiled) readLives() {
+// readLives gathers which series are deleted or in a later life, and reports whether
+// anything of that is news.
+func (c *compiled) readLives() (news bool) {
 	if len(c.schema.Tombstones) == 0 {
-		return
+		return false
 	}
 	if len(c.lives) < len(c.schema.Series) {
 		c.lives = append(c.lives, make([]lifeOf, len(c.schema.Series)-len(c.lives))...)
@@ -156,12 +93,16 @@ func (c *compiled) readLives() {
 		if t.Word+3 > len(c.words) {
 			continue
 		}
-		c.lives[t.Series] = lifeOf{
+		life := lifeOf{
 			generation: c.words[t.Word],
 			created:    int64(c.words[t.Word+1]),
 			deleted:    int64(c.words[t.Word+2]),
 		}
+		if c.lives[t.Series] != life {
+			c.lives[t.Series], news = life, true
+		}
 	}
+	return news
 }
 
 func (c *compiled) lifeOf(i int) lifeOf {

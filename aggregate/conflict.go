@@ -72,11 +72,13 @@ func sampleNames(v *variant) (names []string) {
 }
 
 // clashes finds the groups, of those in order of names, that are left out because
-// a younger one, which is shown, has samples of the same name, and notes them as
-// conflicts. What has nothing to show takes no name: the gauges of the dead that
-// an archive does not hold must not matter before it is made either.
-func clashes(groups []*group, r *Result) map[*group]bool {
-	byAge := slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return !slices.ContainsFunc(g.shown.order, (*series).visible) })
+// a younger one, which is shown, has samples of the same name. What has nothing to
+// show takes no name: the gauges of the dead that an archive does not hold must not
+// matter before it is made either.
+func clashes(groups []*group) map[*group]bool {
+	byAge := slices.DeleteFunc(slices.Clone(groups), func(g *group) bool {
+		return !slices.ContainsFunc(g.shown.order, func(s *series) bool { return s.seen })
+	})
 	slices.SortStableFunc(byAge, func(a, b *group) int { return cmp.Compare(b.shown.newest, a.shown.newest) })
 	taken := make(map[string]bool)
 	out := make(map[*group]bool)
@@ -84,7 +86,6 @@ func clashes(groups []*group, r *Result) map[*group]bool {
 		names := sampleNames(g.shown)
 		if slices.ContainsFunc(names, func(name string) bool { return taken[name] }) {
 			out[g] = true
-			r.Conflicts = append(r.Conflicts, Conflict{g.name, NameConflict})
 			continue
 		}
 		for _, name := range names {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/promfold/promfold/internal/exposition"
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -28,8 +29,8 @@ type variant struct {
 	help, unit string
 
 	series map[mmapstore.Labels]*series
-	order  []*series // of series, sorted when sorted is set
-	sorted bool
+	order  []*series // of series
+	sorted int       // the first so many are in order of their labels
 	// observed is the union of the bounds of sources that know only a part of
 	// theirs, nil if there are none. It only grows, up to maxObserved.
 	observed []float64
@@ -39,6 +40,8 @@ type variant struct {
 	mixed, ambiguous bool
 	// odd: some series is or was.
 	odd bool
+	// exposed is the family as it was shown last.
+	exposed *exposition.Family
 }
 
 // pick chooses the variant that is shown: the newest, ties by the text of type
@@ -88,47 +91,78 @@ func (v *variant) observe(bounds []float64) {
 	}
 }
 
-// at returns the series of the label set, making it.
-func (v *variant) at(labels mmapstore.Labels) *series {
+// at returns the series of the label set, making it; a histogram with the bounds.
+func (m *Merger) at(v *variant, labels mmapstore.Labels, bounds []float64) *series {
 	s, ok := v.series[labels]
 	if !ok {
-		s = &series{labels: labels, family: v, odd: !plainLabels(labels)}
+		s = &series{labels: labels, family: v, odd: !plainLabels(labels), bounds: bounds}
+		s.place = m.totals.place(s)
 		v.series[labels] = s
 		v.odd = v.odd || s.odd
 		v.order = append(v.order, s)
-		v.sorted = false
 	}
 	return s
 }
 
-// sweep drops the series to which no source contributed in this merge, and puts
-// the rest in order.
-func (v *variant) sweep(stamp uint64) {
+// sweep drops the series to which no source contributed in the merge of the stamp,
+// and puts the rest in order. It returns how many accumulators are without a use now.
+func (v *variant) sweep(stamp uint64) (wasted int) {
 	v.mixed, v.ambiguous = false, false
-	before := len(v.order)
-	v.order = slices.DeleteFunc(v.order, func(s *series) bool {
-		if s.stamp == stamp {
-			v.mixed = v.mixed || s.mixed
-			return false
+	before, sorted := len(v.order), 0
+	kept := v.order[:0]
+	for i, s := range v.order {
+		if s.stamp != stamp {
+			delete(v.series, s.labels)
+			wasted += len(s.bounds) + 1
+			continue
 		}
-		delete(v.series, s.labels)
-		return true
-	})
-	known := v.sorted && len(v.order) == before
-	if !v.sorted {
-		slices.SortFunc(v.order, func(a, b *series) int { return compareLabels(a.labels, b.labels) })
-		v.sorted = true
+		v.mixed = v.mixed || s.mixed
+		kept = append(kept, s)
+		if i < v.sorted {
+			sorted = len(kept)
+		}
 	}
+	clear(v.order[len(kept):])
+	v.order = kept
+	known := v.sorted == before && len(kept) == before
+	v.order = sortTail(v.order, sorted)
+	v.sorted = len(v.order)
 	if v.odd {
 		v.ambiguous = v.disambiguate(known)
 	}
+	return wasted
+}
+
+// sortTail sorts series of which the first ones are in order already.
+func sortTail(all []*series, sorted int) []*series {
+	byLabels := func(a, b *series) int { return compareLabels(a.labels, b.labels) }
+	slices.SortFunc(all[sorted:], byLabels)
+	if sorted == 0 || sorted == len(all) || byLabels(all[sorted-1], all[sorted]) < 0 {
+		return all
+	}
+	merged := make([]*series, 0, len(all))
+	head, tail := all[:sorted], all[sorted:]
+	for len(head) > 0 && len(tail) > 0 {
+		first := &head
+		if byLabels(tail[0], head[0]) < 0 {
+			first = &tail
+		}
+		merged = append(merged, (*first)[0])
+		*first = (*first)[1:]
+	}
+	return append(append(merged, head...), tail...)
 }
 
 // compareLabels orders label sets as a reader of the exposition would: by the
 // first name, then its value, and so on.
 func compareLabels(a, b mmapstore.Labels) int {
-	pa, pb := a.Pairs(), b.Pairs()
-	return slices.CompareFunc(pa, pb, func(a, b mmapstore.Label) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Value, b.Value))
-	})
+	for len(a) > 0 && len(b) > 0 {
+		var x, y string
+		x, a = a.Cut()
+		y, b = b.Cut()
+		if x != y {
+			return strings.Compare(x, y)
+		}
+	}
+	return cmp.Compare(len(a), len(b))
 }

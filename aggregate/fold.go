@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -54,9 +55,9 @@ func Fold(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o FoldOp
 	o.setDefaults()
 	f := newFolder(old, sources, absorb, o)
 	f.m.accumulate(append(slices.Clone(sources), old.Source("archive", nil)))
-	for key, err := range f.m.failed {
-		if f.m.folds[key] {
-			return nil, false, err
+	for _, t := range f.m.taking {
+		if t.c.failed != nil && f.m.adds(t.c) {
+			return nil, false, fmt.Errorf("read %s: %w", t.c.meta.Name, t.c.failed)
 		}
 	}
 	f.shareLives()
@@ -92,8 +93,9 @@ func newFolder(old *Archive, sources []Source, absorb map[mmapstore.ID]bool, o F
 	f := &folder{o: o, now: o.Now().UnixNano(), old: old, next: next, m: m}
 	next.witness.last = f.now // to whom it is known from here on
 	for _, src := range sources {
-		if meta := src.Meta(); absorb[meta.ID] && !m.folds[keyOf(src)] {
-			m.folds[keyOf(src)] = true
+		meta := src.Meta()
+		if key := keyOf(&meta, src.History()); absorb[meta.ID] && !m.folds[key] {
+			m.folds[key] = true
 			next.Absorbed = append(next.Absorbed, Absorbed{meta.ID, next.Generation, f.now, meta.Inode})
 		}
 	}
@@ -232,43 +234,47 @@ func (f *folder) addSeries(family int, s *series) {
 	created := s.life.createdTime()
 	if s.family.mode.PerProcess() {
 		past.Died = f.died(s)
-		created = s.gauge.at // the birth by which a younger process replaces it
+		created = f.m.totals.gauges[s.place.gauge].at // the birth by which a younger process replaces it
 	}
 	a.Schema.Series = append(a.Schema.Series, mmapstore.Series{
 		Family: family, Labels: s.labels, Created: created, Word: len(a.Words),
 	})
 	a.History.Series = append(a.History.Series, past)
-	a.Words = append(a.Words, s.words()...)
+	a.Words = f.m.appendWords(a.Words, s)
 	a.Schema.Words = len(a.Words)
 }
 
-// words is the series in the layout of an archive: see mmapstore.Schema.
-func (s *series) words() []uint64 {
-	hi, lo := s.sum.parts()
-	if s.family.typ == mmapstore.Counter {
-		hi, lo = s.sum.finiteParts()
+// appendWords appends the series in the layout of an archive: see mmapstore.Schema.
+func (m *Merger) appendWords(words []uint64, s *series) []uint64 {
+	t, p := &m.totals, s.place
+	switch typ := s.family.typ; {
+	case typ == mmapstore.Counter:
+		words = append(words, t.counts[p.count])
+		return appendFloats(words, t.sums[p.sum].finiteParts)
+	case typ == mmapstore.Untyped:
+		words = append(words, t.counts[p.count])
+		return appendFloats(words, t.sums[p.sum].parts)
+	case typ == mmapstore.Histogram:
+		return append(appendFloats(words, t.sums[p.sum].parts), t.buckets(s)...)
+	case typ == mmapstore.Summary:
+		return append(appendFloats(words, t.sums[p.sum].parts), t.counts[p.count])
 	}
-	sums := []uint64{math.Float64bits(hi), math.Float64bits(lo)}
-	switch s.family.typ {
-	case mmapstore.Counter, mmapstore.Untyped:
-		return append([]uint64{s.count}, sums...)
-	case mmapstore.Histogram:
-		return append(sums, s.buckets...)
-	case mmapstore.Summary:
-		return append(sums, s.count)
+	value, _ := m.gauge(s)
+	g := &t.gauges[p.gauge]
+	set := uint64(0)
+	if g.set {
+		set = 1
 	}
-	value := s.gauge.value
-	if summed(s.family.mode) {
-		value = s.sum.value()
-	}
-	words := []uint64{0, math.Float64bits(value)}
-	if s.gauge.set {
-		words[0] = 1
-	}
+	words = append(words, set, math.Float64bits(value))
 	if s.family.mode.Timed() {
-		words = append(words, uint64(s.gauge.at))
+		words = append(words, uint64(g.at))
 	}
 	return words
+}
+
+func appendFloats(words []uint64, parts func() (hi, lo float64)) []uint64 {
+	hi, lo := parts()
+	return append(words, math.Float64bits(hi), math.Float64bits(lo))
 }
 
 // carryForgets writes down what counts no more of the sources that remain.
@@ -278,7 +284,7 @@ func (f *folder) carryForgets() {
 		if f.m.folds[key] {
 			continue
 		}
-		for i := range c.targets {
+		for i := range c.program.targets {
 			if entry, ok := f.forgottenShare(c, i); ok {
 				forgotten[key.id] = append(forgotten[key.id], entry)
 			}
@@ -300,7 +306,7 @@ func (f *folder) carryForgets() {
 const maxForgotten = 1 << 12
 
 func (f *folder) forgottenShare(c *compiled, i int) (Forgotten, bool) {
-	s := c.targets[i].series
+	s := c.program.targets[i]
 	known := f.m.forgets[c.meta.ID][i]
 	generation := c.lifeOf(i).generation
 	if s == nil || !f.hidden(s) || known != nil && known.Generation >= generation {

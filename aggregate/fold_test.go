@@ -24,7 +24,7 @@ func TestSumsDoNotDependOnFolding(t *testing.T) {
 			all = append(all, process(i+1).dead().counter("c", rng.Uint64N(1<<20), v).histogram("h", nil, v-scale/2, 1).
 				with(mmapstore.Family{Name: "s", Type: mmapstore.Summary}, "", float(v), 1))
 		}
-		want := exposition(t, mergeAll(t, sources(all)...).Families)
+		want := exposition(t, mergeAll(t, sources(all)...).Metrics())
 		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		a := aggregate.NewArchive()
 		for len(all) > 0 {
@@ -32,7 +32,7 @@ func TestSumsDoNotDependOnFolding(t *testing.T) {
 			a = archived(t, a, all, aggregate.FoldOptions{}, all[:n]...)
 			all = all[n:]
 			rest := append(sources(all), a.Source("archive", nil))
-			if got := exposition(t, mergeAll(t, rest...).Families); got != want {
+			if got := exposition(t, mergeAll(t, rest...).Metrics()); got != want {
 				t.Fatalf("round %d, %d left:\n%s\nwant\n%s", round, len(all), got, want)
 			}
 		}
@@ -48,7 +48,7 @@ func TestDeadGauges(t *testing.T) {
 		f := process(i+1).as(fmt.Sprint(i)).dead().gauge(fmt.Sprint("g", i%2), mmapstore.All, 1)
 		a = archived(t, a, []*fake{f}, aggregate.FoldOptions{Now: at(noon + i), MaxDeadGauges: 4}, f)
 	}
-	if got := samples(t, mergeAll(t, a.Source("archive", nil)).Families); got != "g0{pid=\"2\"} 1\ng0{pid=\"4\"} 1\ng1{pid=\"3\"} 1\ng1{pid=\"5\"} 1" {
+	if got := samples(t, mergeAll(t, a.Source("archive", nil)).Metrics()); got != "g0{pid=\"2\"} 1\ng0{pid=\"4\"} 1\ng1{pid=\"3\"} 1\ng1{pid=\"5\"} 1" {
 		t.Errorf("kept\n%s", got)
 	}
 	o := aggregate.FoldOptions{Now: at(noon + 4 + 600)}
@@ -56,7 +56,7 @@ func TestDeadGauges(t *testing.T) {
 		t.Error("does not expire")
 	}
 	a = archived(t, a, nil, o)
-	if got := samples(t, mergeAll(t, a.Source("archive", nil)).Families); got != "g0{pid=\"4\"} 1\ng1{pid=\"5\"} 1" {
+	if got := samples(t, mergeAll(t, a.Source("archive", nil)).Metrics()); got != "g0{pid=\"4\"} 1\ng1{pid=\"5\"} 1" {
 		t.Errorf("ten minutes later\n%s", got)
 	}
 }
@@ -117,7 +117,7 @@ func TestBoundsAreCapped(t *testing.T) {
 	a, b := process(1).dead().histogram("h", bounds(0), 1, counts...), process(2).dead().histogram("h", bounds(0.5), 1, counts...)
 	archive := archived(t, aggregate.NewArchive(), []*fake{a, b}, aggregate.FoldOptions{}, a, b)
 	for _, all := range [][]aggregate.Source{{a, b}, {archive.Source("archive", nil)}} {
-		h := mergeAll(t, all...).Families[0].Metric[0].Histogram
+		h := mergeAll(t, all...).Metrics()[0].Metric[0].Histogram
 		if len(h.Bucket) != mmapstore.MaxBounds || h.GetSampleCount() != 2*(mmapstore.MaxBounds+1) {
 			t.Fatalf("%d buckets, %d counts", len(h.Bucket), h.GetSampleCount())
 		}
@@ -132,7 +132,7 @@ func TestBoundsAreCapped(t *testing.T) {
 // contributors do; then it is the earliest, archived or not.
 func TestCreatedTimestamps(t *testing.T) {
 	created := func(all ...aggregate.Source) string {
-		return mergeAll(t, all...).Families[0].Metric[0].Counter.GetCreatedTimestamp().String()
+		return mergeAll(t, all...).Metrics()[0].Metric[0].Counter.GetCreatedTimestamp().String()
 	}
 	a, b := process(5).counter("c", 1, 0).dead(), process(7).counter("c", 1, 0)
 	want := fmt.Sprint("seconds:", second(5)/int64(time.Second))
@@ -165,7 +165,7 @@ func TestForgetAndReturn(t *testing.T) {
 			if !a.Holds(old.id()) {
 				all = append(all, old)
 			}
-			if got := samples(t, mergeBy(t, m, all...).Families); got != want {
+			if got := samples(t, mergeBy(t, m, all...).Metrics()); got != want {
 				t.Fatalf("%s: %q, want %q", what, got, want)
 			}
 		}
@@ -214,12 +214,12 @@ func TestForgottenOutlivesAbsence(t *testing.T) {
 	a = archived(t, a, nil, aggregate.FoldOptions{}) // without it
 	f.resume(0, 20)
 	f.words[0] += 2
-	if got := samples(t, mergeAll(t, f, a.Source("archive", nil)).Families); got != "c 2" {
+	if got := samples(t, mergeAll(t, f, a.Source("archive", nil)).Metrics()); got != "c 2" {
 		t.Errorf("%q", got)
 	}
 	f.dead()
 	a = archived(t, a, []*fake{f}, aggregate.FoldOptions{}, f)
-	if got := samples(t, mergeAll(t, a.Source("archive", nil)).Families); got != "c 2" || len(a.History.Forgotten) > 0 {
+	if got := samples(t, mergeAll(t, a.Source("archive", nil)).Metrics()); got != "c 2" || len(a.History.Forgotten) > 0 {
 		t.Errorf("archived: %q, still forgotten %v", got, a.History.Forgotten)
 	}
 }
@@ -237,12 +237,12 @@ func TestForgottenShareOfBrokenCells(t *testing.T) {
 	}
 	copy(f.words, []uint64{7, float(1), float(3), 1, 6, float(1), 2})
 	want := "c 1\nh_bucket{le=\"1\"} 0\nh_bucket{le=\"+Inf\"} 0\nh_sum 0\nh_count 0\ns_sum 0\ns_count 0"
-	if got := samples(t, mergeAll(t, f, a.Source("archive", nil)).Families); got != want {
+	if got := samples(t, mergeAll(t, f, a.Source("archive", nil)).Metrics()); got != want {
 		t.Errorf("got\n%s", got)
 	}
 	f.words[1] = float(nan)
-	if r := mergeAll(t, f, a.Source("archive", nil)); samples(t, r.Families)[:3] != "c 0" || r.Invalid != 1 {
-		t.Errorf("invalid %d, got\n%s", r.Invalid, samples(t, r.Families))
+	if r := mergeAll(t, f, a.Source("archive", nil)); samples(t, r.Metrics())[:3] != "c 0" || r.Invalid != 1 {
+		t.Errorf("invalid %d, got\n%s", r.Invalid, samples(t, r.Metrics()))
 	}
 }
 
@@ -268,7 +268,7 @@ func TestDeletionExample(t *testing.T) {
 	} {
 		row.event()
 		all := append(sources(files), archive.Source("archive", nil))
-		if got := samples(t, mergeAll(t, all...).Families); got != row.want {
+		if got := samples(t, mergeAll(t, all...).Metrics()); got != row.want {
 			t.Errorf("row %d: %q, want %q", i, got, row.want)
 		}
 	}
@@ -282,11 +282,11 @@ func TestFileWithTheArchivesID(t *testing.T) {
 	thief, good := process(2).counter("c", 1, 0), process(3).counter("c", 2, 0)
 	thief.meta.ID = a.ID
 	all := []*fake{thief, good}
-	if got := samples(t, mergeAll(t, append(sources(all), a.Source("archive", nil))...).Families); got != "c 13" {
+	if got := samples(t, mergeAll(t, append(sources(all), a.Source("archive", nil))...).Metrics()); got != "c 13" {
 		t.Errorf("merged: %s", got)
 	}
 	a = archived(t, a, all, aggregate.FoldOptions{}, good.dead())
-	if got := samples(t, mergeAll(t, thief, a.Source("archive", nil)).Families); got != "c 13" {
+	if got := samples(t, mergeAll(t, thief, a.Source("archive", nil)).Metrics()); got != "c 13" {
 		t.Errorf("folded: %s", got)
 	}
 }

@@ -21,13 +21,13 @@ type gauge struct {
 // is associative and commutative, so neither order nor earlier folding shows.
 // Sums are not here: they go to the unrounded sum of the series.
 func (g *gauge) fold(mode mmapstore.Mode, c gauge) {
-	defer func() { g.present = true }()
 	if mode.PerProcess() {
 		if !g.present || c.replaces(g) {
 			*g = c
 		}
 		return
 	}
+	g.present = true
 	if !c.set {
 		return // never set: no part in max, min or latest
 	}

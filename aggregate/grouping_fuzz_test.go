@@ -141,7 +141,7 @@ func foldInGroups(t *testing.T, c *chooser) {
 		}
 	}
 	shuffle(c.of, all)
-	want := exposition(t, mergeAll(t, sources(all)...).Families)
+	want := exposition(t, mergeAll(t, sources(all)...).Metrics())
 	if err := fixture.Valid([]byte(want)); err != nil {
 		t.Fatalf("%v:\n%s", err, want)
 	}
@@ -167,7 +167,7 @@ func foldInGroups(t *testing.T, c *chooser) {
 		"and folded once more":   {archive(fold(fold(foldA, b, b...), nil))},
 		"in the order of births": sources(append(append([]*fake{}, a...), b...)),
 	} {
-		if got := exposition(t, mergeAll(t, in...).Families); got != want {
+		if got := exposition(t, mergeAll(t, in...).Metrics()); got != want {
 			t.Fatalf("%s:\n%s\nwant\n%s", name, got, want)
 		}
 	}

@@ -23,11 +23,11 @@ func TestUnreadableSource(t *testing.T) {
 	if !errors.Is(err, mmapstore.ErrTruncated) || !strings.Contains(err.Error(), "one.pfm") {
 		t.Errorf("error %v", err)
 	}
-	if got := samples(t, r.Families); got != "c 7" {
+	if got := samples(t, r.Metrics()); got != "c 7" {
 		t.Errorf("got %q", got)
 	}
 	r, err = aggregate.NewMerger(at(noon)).Merge([]aggregate.Source{f, other})
-	if got := samples(t, r.Families); got != "c 2" || err == nil {
+	if got := samples(t, r.Metrics()); got != "c 2" || err == nil {
 		t.Errorf("met for the first time: %q, %v", got, err)
 	}
 }
@@ -49,16 +49,16 @@ h_sum 12
 h_count 10
 s_sum 8
 s_count 14`
-	if got := samples(t, mergeBy(t, m, f).Families); got != want {
+	if got := samples(t, mergeBy(t, m, f).Metrics()); got != want {
 		t.Errorf("one has vanished:\n%s", got)
 	}
 	f.words[0] += 100
 	f.words[4] += 100 // of 10 buckets counts, 2+3 remain
-	if got := samples(t, mergeBy(t, m, f).Families); !strings.Contains(got, "c 105.5\n") || !strings.Contains(got, "h_count 105\n") {
+	if got := samples(t, mergeBy(t, m, f).Metrics()); !strings.Contains(got, "c 105.5\n") || !strings.Contains(got, "h_count 105\n") {
 		t.Errorf("gone on counting:\n%s", got)
 	}
 	f.words[2] = float(20)
-	if got := samples(t, mergeBy(t, m, f).Families); !strings.Contains(got, "h_sum 20\n") {
+	if got := samples(t, mergeBy(t, m, f).Metrics()); !strings.Contains(got, "h_sum 20\n") {
 		t.Errorf("reached again:\n%s", got)
 	}
 }
@@ -69,11 +69,11 @@ func TestGuardHoldsRounding(t *testing.T) {
 	f := process(1).histogram("h", nil, 1, 1)
 	mergeBy(t, m, f)
 	f.words[0] = float(1 - 1e-16)
-	if got := mergeBy(t, m, f).Families[0].Metric[0].Histogram.GetSampleSum(); got != 1 {
+	if got := mergeBy(t, m, f).Metrics()[0].Metric[0].Histogram.GetSampleSum(); got != 1 {
 		t.Errorf("sum %v", got)
 	}
 	f.words[0] = float(0.9)
-	if got := mergeBy(t, m, f).Families[0].Metric[0].Histogram.GetSampleSum(); got != 0.9 {
+	if got := mergeBy(t, m, f).Metrics()[0].Metric[0].Histogram.GetSampleSum(); got != 0.9 {
 		t.Errorf("sum %v", got)
 	}
 }
@@ -86,11 +86,11 @@ func TestGuardLetsARestartThrough(t *testing.T) {
 	mergeBy(t, m, process(1).counter("c", 5, 0))
 	clock++
 	mergeBy(t, m) // gone
-	if got := samples(t, mergeBy(t, m, process(2).counter("c", 1, 0)).Families); got != "c 1" {
+	if got := samples(t, mergeBy(t, m, process(2).counter("c", 1, 0)).Metrics()); got != "c 1" {
 		t.Errorf("after it left: %q", got)
 	}
 	clock++
-	if got := samples(t, mergeBy(t, m, process(clock).counter("c", 0, 0.5)).Families); got != "c 0.5" {
+	if got := samples(t, mergeBy(t, m, process(clock).counter("c", 0, 0.5)).Metrics()); got != "c 0.5" {
 		t.Errorf("younger than what was shown: %q", got)
 	}
 }
@@ -111,15 +111,15 @@ func TestSourcesThatChange(t *testing.T) {
 	}
 	for i, s := range steps {
 		s.change()
-		if got := samples(t, mergeBy(t, m, f, other).Families); got != s.want {
+		if got := samples(t, mergeBy(t, m, f, other).Metrics()); got != s.want {
 			t.Errorf("step %d: %q, want %q", i, got, s.want)
 		}
 	}
 	young := process(3).gauge("g", mmapstore.Sum, 10)
-	if got := samples(t, mergeBy(t, m, f, other, young).Families); got != "c 3\nc{a=\"b\"} 4\ng 13" {
+	if got := samples(t, mergeBy(t, m, f, other, young).Metrics()); got != "c 3\nc{a=\"b\"} 4\ng 13" {
 		t.Errorf("a younger mode: %q", got)
 	}
-	if got := samples(t, mergeBy(t, m, f, other).Families); got != "c 3\nc{a=\"b\"} 4\ng 2" {
+	if got := samples(t, mergeBy(t, m, f, other).Metrics()); got != "c 3\nc{a=\"b\"} 4\ng 2" {
 		t.Errorf("gone again: %q", got)
 	}
 }

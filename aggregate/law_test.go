@@ -191,7 +191,7 @@ func TestLaws(t *testing.T) {
 
 func (l law) hold(t *testing.T) {
 	r := mergeAll(t, sources(l.fakes)...)
-	if got := samples(t, r.Families); got != l.want {
+	if got := samples(t, r.Metrics()); got != l.want {
 		t.Errorf("got\n%s\nwant\n%s", got, l.want)
 	}
 	if !slices.Equal(r.Conflicts, l.conflicts) || r.Invalid != l.invalid {
@@ -199,7 +199,7 @@ func (l law) hold(t *testing.T) {
 	}
 	reversed := slices.Clone(l.fakes)
 	slices.Reverse(reversed)
-	if got := samples(t, mergeAll(t, sources(reversed)...).Families); got != l.want {
+	if got := samples(t, mergeAll(t, sources(reversed)...).Metrics()); got != l.want {
 		t.Errorf("in reverse order\n%s", got)
 	}
 	var dead []*fake
@@ -232,7 +232,7 @@ func (l law) holdArchived(t *testing.T, dead []*fake, chosen int, inTwo bool) {
 	} else {
 		a = archived(t, a, l.fakes, aggregate.FoldOptions{}, absorb...)
 	}
-	got := samples(t, mergeAll(t, append(sources(rest), a.Source("archive", nil))...).Families)
+	got := samples(t, mergeAll(t, append(sources(rest), a.Source("archive", nil))...).Metrics())
 	if got != l.want {
 		t.Errorf("with %b of the dead archived, in two folds %v:\n%s\nwant\n%s", chosen, inTwo, got, l.want)
 	}
@@ -245,7 +245,7 @@ func TestEveryModeIsArchived(t *testing.T) {
 		for _, typ := range []mmapstore.Type{mmapstore.Gauge, mmapstore.Info, mmapstore.StateSet} {
 			f := process(1).with(mmapstore.Family{Name: "g", Type: typ, Mode: mode}, "", 1, float(3)).dead()
 			a := archived(t, aggregate.NewArchive(), []*fake{f}, aggregate.FoldOptions{}, f)
-			got := samples(t, mergeAll(t, a.Source("archive", nil)).Families)
+			got := samples(t, mergeAll(t, a.Source("archive", nil)).Metrics())
 			if want := map[bool]string{false: " 3", true: ""}[mode.Live()]; !strings.HasSuffix(got, want) || mode.Live() != (got == "") {
 				t.Errorf("%v %v: %q", typ, mode, got)
 			}
@@ -263,7 +263,7 @@ func TestNewestDescribes(t *testing.T) {
 	}
 	a := archived(t, aggregate.NewArchive(), fakes, aggregate.FoldOptions{}, fakes[0], fakes[1])
 	for i, all := range [][]aggregate.Source{sources(fakes), {fakes[2], a.Source("archive", nil)}} {
-		f := mergeAll(t, all...).Families[0]
+		f := mergeAll(t, all...).Metrics()[0]
 		if f.GetHelp() != "newest" || f.GetUnit() != "bytes" {
 			t.Errorf("%d: help %q, unit %q", i, f.GetHelp(), f.GetUnit())
 		}
@@ -279,12 +279,12 @@ func TestDirectoryLabels(t *testing.T) {
 	c.meta.Labels = b.meta.Labels
 	archive := archived(t, aggregate.NewArchive(), []*fake{b, c}, aggregate.FoldOptions{}, c)
 	want := fmt.Sprint(`c{dir="one"} 1`, "\n", `c{dir="two"} 6`)
-	if got := samples(t, mergeAll(t, a, archive.Source("archive", b.meta.Labels), b).Families); got != want {
+	if got := samples(t, mergeAll(t, a, archive.Source("archive", b.meta.Labels), b).Metrics()); got != want {
 		t.Errorf("got\n%s", got)
 	}
 	// They are the reader's: another one may have none, or others.
 	b.meta.Labels = nil
-	if got := samples(t, mergeAll(t, archive.Source("archive", nil), b).Families); got != "c 6" {
+	if got := samples(t, mergeAll(t, archive.Source("archive", nil), b).Metrics()); got != "c 6" {
 		t.Errorf("read without labels: got\n%s", got)
 	}
 }

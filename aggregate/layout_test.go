@@ -24,7 +24,7 @@ func TestSourceReplaced(t *testing.T) {
 		{process(1).gauge("e", mmapstore.Min, 3).counter("a", 1, 0).remove(1, 5), "e 3"},
 		{process(1).gauge("e", mmapstore.Min, 4).counter("a", 2, 0), "a 2\ne 4"},
 	} {
-		if got := samples(t, mergeBy(t, m, row.is).Families); got != row.want {
+		if got := samples(t, mergeBy(t, m, row.is).Metrics()); got != row.want {
 			t.Errorf("%q, want %q", got, row.want)
 		}
 	}

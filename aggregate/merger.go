@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -19,21 +20,26 @@ import (
 type Merger struct {
 	now func() time.Time
 
-	// mu guards everything below for the length of a merge.
-	mu       sync.Mutex
-	folding  bool // see Fold: every variant keeps to itself
-	groups   map[string]*group
-	sources  map[sourceKey]*compiled
-	merge    uint64 // number of the present merge
-	began    int64  // when it began, Unix nanoseconds
-	loadedAt int64  // when the present source was loaded, the same
-	look     look   // at the present source
-	epoch    uint64 // changes when some group shows another variant
-	scratch  []uint64
-	invalid  int                 // values of this merge that no law can take
-	failed   map[sourceKey]error // sources of this merge that could not be read
-	forgets  map[mmapstore.ID]map[int]*Forgotten
-	folds    map[sourceKey]bool // folding: whose values are folded
+	// mu guards everything below for the length of a merge, in which lanes share it.
+	mu        sync.Mutex
+	folding   bool // see Fold: every variant keeps to itself
+	groups    map[string]*group
+	sources   map[sourceKey]*compiled
+	taking    []part
+	merge     uint64 // number of the present merge
+	began     int64  // when it began, Unix nanoseconds
+	epoch     uint64 // changes when some group shows another variant
+	placed    uint64 // changes when series that had a place get another
+	programs  map[programKey]*program
+	neighbour *program // made last
+	lanes     []*lane
+	totals    totals
+	wasted    int // accumulators of series that are gone, or have others
+	invalid   int // values of this merge that no law can take
+	forgets   map[mmapstore.ID]map[int]*Forgotten
+	folds     map[sourceKey]bool // folding: whose values are folded
+	outline   outline            // of the last result
+	words     int                // in the last result
 }
 
 // NewMerger makes a merger. now gives the time of day; nil means time.Now.
@@ -42,9 +48,10 @@ func NewMerger(now func() time.Time) *Merger {
 		now = time.Now
 	}
 	return &Merger{
-		now:     now,
-		groups:  make(map[string]*group),
-		sources: make(map[sourceKey]*compiled),
+		now:      now,
+		groups:   make(map[string]*group),
+		sources:  make(map[sourceKey]*compiled),
+		programs: make(map[programKey]*program),
 	}
 }
 
@@ -55,66 +62,66 @@ func NewMerger(now func() time.Time) *Merger {
 func (m *Merger) Merge(sources []Source) (*Result, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.accumulate(sources)
-	return m.result(), errors.Join(slices.Collect(maps.Values(m.failed))...)
+	changed := m.accumulate(sources)
+	r := m.result(changed)
+	var errs []error
+	for _, u := range r.Unread {
+		errs = append(errs, fmt.Errorf("read %s: %w", sources[u.Source].Meta().Name, u.Err))
+	}
+	return r, errors.Join(errs...)
 }
 
-func (m *Merger) accumulate(sources []Source) {
+// accumulate reports whether anything but values is otherwise than in the last merge.
+func (m *Merger) accumulate(sources []Source) (changed bool) {
 	m.merge++
 	m.began = m.now().UnixNano()
 	m.invalid = 0
-	taking := m.compile(sources)
-	m.reset()
-	m.collectForgets(taking)
-	m.failed = nil
-	m.loadedAt = m.began
-	for _, t := range taking {
-		m.take(t)
+	changed = m.compile(sources)
+	if changed {
+		m.collectForgets()
 	}
-	m.foldLosers()
-	m.sweep()
+	changed = m.read(m.taking) || changed || m.torn()
+	if changed {
+		m.gatherLives(m.taking)
+		m.foldLosers()
+		m.sweep()
+	}
+	return changed
 }
 
-// take reads the values of a source and adds them.
-func (m *Merger) take(t part) {
-	w, since := t.c.witness, m.loadedAt
-	number := w.begin()
-	err := m.load(t.src, t.c)
-	if err != nil {
-		m.fail(t.c, err)
-	}
-	m.loadedAt = m.now().UnixNano()
-	t.c.readLives()
-	adds := !m.folding || m.folds[t.c.key()]
-	m.look = w.open(number, adds && err == nil, &t.c.schema, m.loadedAt)
-	defer m.look.close(since)
-	m.add(t.c)
-}
+// adds reports whether the values of the source are wanted.
+func (m *Merger) adds(c *compiled) bool { return !m.folding || m.folds[c.key()] }
 
-func (m *Merger) fail(c *compiled, err error) {
-	if m.failed == nil {
-		m.failed = make(map[sourceKey]error)
+// torn reports whether sources disagree about a family. What its losers left depends
+// on their values.
+func (m *Merger) torn() bool {
+	for _, g := range m.groups {
+		if len(g.variants) > 1 {
+			return true
+		}
 	}
-	m.failed[c.key()] = fmt.Errorf("read %s: %w", c.meta.Name, err)
+	return false
 }
 
 // part is a source that takes part in a merge, and what is known of it.
 type part struct {
-	src Source
-	c   *compiled
+	src   Source
+	c     *compiled
+	index int // among the sources
 }
 
-// compile brings what is known of the sources up to date.
-func (m *Merger) compile(sources []Source) []part {
-	taking := make([]part, 0, len(sources))
+// compile brings what is known of the sources up to date, and reports whether that is
+// otherwise than in the last merge.
+func (m *Merger) compile(sources []Source) (changed bool) {
+	m.taking = m.taking[:0]
 	stale := false // some group's births must be looked at again
 	gone := false  // some source left, or laid out its series anew
-	for _, src := range sources {
-		meta := src.Meta()
-		key := keyOf(src)
+	for i, src := range sources {
+		meta, history := src.Meta(), src.History()
+		key := keyOf(&meta, history)
 		c, ok := m.sources[key]
 		if !ok {
-			c = &compiled{epoch: m.epoch, history: src.History(), witness: meta.Witness}
+			c = &compiled{history: history, witness: meta.Witness}
 			if c.witness == nil {
 				c.witness = new(Witness)
 			}
@@ -122,13 +129,10 @@ func (m *Merger) compile(sources []Source) []part {
 		} else if c.stamp == m.merge {
 			continue // one source under two names counts once
 		}
-		if ok && c.meta.dead() != meta.dead() {
-			c.targets = c.targets[:0]
-		}
 		c.meta, c.stamp = meta, m.merge
 		gone = m.takeSchema(src, c) || gone
 		stale = m.resolve(c) || stale
-		taking = append(taking, part{src, c})
+		m.taking = append(m.taking, part{src, c, i})
 	}
 	gone = m.dropSources() || gone
 	if gone {
@@ -137,11 +141,17 @@ func (m *Merger) compile(sources []Source) []part {
 	if stale || gone {
 		m.pickShown()
 	}
-	for _, t := range taking {
-		m.retarget(t.c)
+	changed = gone || stale
+	for _, t := range m.taking {
+		changed = m.plan(t.c) || changed
 	}
+	m.dropPrograms()
 	m.completeBounds()
-	return taking
+	if m.wasted > len(m.totals.counts)/2+1<<10 {
+		m.placeAnew()
+	}
+	m.placeSteps(m.taking)
+	return changed
 }
 
 // takeSchema brings the schema of the source up to date. Another one than that whose
@@ -151,8 +161,7 @@ func (m *Merger) takeSchema(src Source, c *compiled) (anew bool) {
 	schema := src.Schema()
 	c.unreadable = nil
 	if c.loaded && !continues(&c.schema, &schema) {
-		m.scratch = grow(m.scratch, schema.Words)
-		if c.unreadable = src.Load(m.scratch); c.unreadable != nil {
+		if c.unreadable = src.Load(make([]uint64, schema.Words)); c.unreadable != nil {
 			return false
 		}
 	}
@@ -163,16 +172,14 @@ func (m *Merger) takeSchema(src Source, c *compiled) (anew bool) {
 // have observed so far in any of its series: sums over series need them all. If
 // that would multiply what the sources have, each series keeps to its own.
 func (m *Merger) completeBounds() {
-	for _, g := range m.groups {
-		for _, v := range g.variants {
-			if v.observed == nil || !mmapstore.MayUnite(len(v.observed), len(v.order)) {
-				continue
-			}
-			for _, s := range v.order {
-				if s.observed != len(v.observed) {
-					s.observed = len(v.observed)
-					s.extend(v.observed)
-				}
+	for v := range m.variants() {
+		if v.observed == nil || !mmapstore.MayUnite(len(v.observed), len(v.order)) {
+			continue
+		}
+		for _, s := range v.order {
+			if s.observed != len(v.observed) {
+				s.observed = len(v.observed)
+				m.extend(s, v.observed)
 			}
 		}
 	}
@@ -200,11 +207,9 @@ func (m *Merger) dropSources() (dropped bool) {
 // recountBirths finds out anew whose description of a family is the newest, and
 // drops the variants that nobody has any more.
 func (m *Merger) recountBirths() {
-	for _, g := range m.groups {
-		for _, v := range g.variants {
-			v.newest, v.help, v.unit = unborn, "", ""
-			v.spelling = spelling{}
-		}
+	for v := range m.variants() {
+		v.newest, v.help, v.unit = unborn, "", ""
+		v.spelling = spelling{}
 	}
 	for _, c := range m.sources {
 		for i, v := range c.families {
@@ -237,29 +242,30 @@ func (m *Merger) pickShown() {
 	}
 }
 
-func (m *Merger) reset() {
-	for _, g := range m.groups {
-		for _, v := range g.variants {
-			for _, s := range v.order {
-				s.reset()
-			}
-		}
+func (m *Merger) sweep() {
+	for v := range m.variants() {
+		m.wasted += v.sweep(m.merge)
 	}
 }
 
-func (m *Merger) sweep() {
-	for _, g := range m.groups {
-		for _, v := range g.variants {
-			v.sweep(m.merge)
+// variants are those of all groups.
+func (m *Merger) variants() iter.Seq[*variant] {
+	return func(yield func(*variant) bool) {
+		for _, g := range m.groups {
+			for _, v := range g.variants {
+				if !yield(v) {
+					return
+				}
+			}
 		}
 	}
 }
 
 // collectForgets indexes what the archives say was forgotten. Two archives, or
 // two of their entries, may speak of one series: the later life counts.
-func (m *Merger) collectForgets(taking []part) {
+func (m *Merger) collectForgets() {
 	m.forgets = nil
-	for _, t := range taking {
+	for _, t := range m.taking {
 		if t.c.history == nil {
 			continue
 		}

@@ -39,7 +39,7 @@ func TestOddLabels(t *testing.T) {
 		m := aggregate.NewMerger(at(noon))
 		for range 2 { // a second merge finds the same series
 			r := mergeBy(t, m, all...)
-			if got := samples(t, r.Families); got != row.want {
+			if got := samples(t, r.Metrics()); got != row.want {
 				t.Errorf("%q: %s\nwant %s", row.labels, got, row.want)
 			}
 			named := slices.Contains(r.Conflicts, aggregate.Conflict{Family: "c", Kind: aggregate.NameConflict})
@@ -48,7 +48,7 @@ func TestOddLabels(t *testing.T) {
 			}
 		}
 		slices.Reverse(all)
-		if got := samples(t, mergeAll(t, all...).Families); got != row.want {
+		if got := samples(t, mergeAll(t, all...).Metrics()); got != row.want {
 			t.Errorf("%q in another order: %s\nwant %s", row.labels, got, row.want)
 		}
 	}

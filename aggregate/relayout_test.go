@@ -32,7 +32,7 @@ func TestSourceLaidOutAnew(t *testing.T) {
 	q := process(2).observed("", []float64{1}, 1, 1, 0)
 	mergeBy(t, m, p, q)
 	p.anew().observed("", []float64{1, 2}, 3.5, 1, 1, 0)
-	got := samples(t, mergeBy(t, m, p, q).Families)
+	got := samples(t, mergeBy(t, m, p, q).Metrics())
 	want := "h_bucket{le=\"1\"} 2\nh_bucket{le=\"2\"} 3\nh_bucket{le=\"+Inf\"} 3\nh_sum 4.5\nh_count 3"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -44,18 +44,18 @@ func TestSourceLaidOutAnew(t *testing.T) {
 func TestSourceLaidOutAnewAndUnreadable(t *testing.T) {
 	m := aggregate.NewMerger(at(noon))
 	p := process(1).counter("a_total", 5, 0).gauge("g", mmapstore.Max, 7)
-	want := samples(t, mergeBy(t, m, p).Families)
+	want := samples(t, mergeBy(t, m, p).Metrics())
 	p.anew().counter("a_total", 0, 0).counter("b_total", 9, 0).gauge("g", mmapstore.Max, 8)
 	p.err = errors.New("gone for the moment")
 	for range 2 {
 		r, err := m.Merge([]aggregate.Source{p})
-		if got := samples(t, r.Families); got != want || !errors.Is(err, p.err) {
+		if got := samples(t, r.Metrics()); got != want || !errors.Is(err, p.err) {
 			t.Fatalf("%v:\n%s\nwant\n%s", err, got, want)
 		}
 	}
 	p.words[0], p.err = 6, nil
 	want = "a_total 6\nb_total 9\ng 8"
-	if got := samples(t, mergeBy(t, m, p).Families); got != want {
+	if got := samples(t, mergeBy(t, m, p).Metrics()); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
@@ -83,7 +83,7 @@ h_count{path="b"} 2`
 		"live": {p, q}, "other order": {q, p}, "archived": {q, archive.Source("archive", nil)},
 	} {
 		r := mergeAll(t, all...)
-		if got := samples(t, r.Families); got != want {
+		if got := samples(t, r.Metrics()); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
 		}
 		if len(r.Conflicts) > 0 {
@@ -125,7 +125,7 @@ func TestWideningInProportion(t *testing.T) {
 		}
 		buckets := 0
 		var counted uint64
-		for _, m := range mergeAll(t, p).Families[0].Metric {
+		for _, m := range mergeAll(t, p).Metrics()[0].Metric {
 			buckets += len(m.Histogram.Bucket)
 			counted += m.Histogram.GetSampleCount()
 		}

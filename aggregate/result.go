@@ -1,77 +1,180 @@
 package aggregate
 
 import (
-	"time"
+	"maps"
+	"math"
+	"slices"
 
 	dto "github.com/prometheus/client_model/go"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/promfold/promfold/internal/escape"
+	"github.com/promfold/promfold/internal/exposition"
 	"github.com/promfold/promfold/mmapstore"
 )
 
-// Result is one merge.
+// Result is one merge. Goroutines may share it, but not change it.
 type Result struct {
-	// Families, sorted by name, their metrics sorted by labels. They belong to
-	// the caller.
-	Families []*dto.MetricFamily
-	// Spelling is, by name of the family, how the sources write those bounds of
-	// buckets that the text format would write otherwise; nil if there is none.
-	// The texts of a family are shared between results and must not be changed.
-	Spelling map[string]map[float64]string
-	// Series is the number of metrics in Families.
+	// Families, sorted by name, their series sorted by labels.
+	Families []Family
+	// Series is the number of series in Families.
 	Series int
 	// Conflicts names the families about which sources disagree.
 	Conflicts []Conflict
+	// Unread are the sources that could not be read.
+	Unread []Unread
 	// Invalid is the number of values that were left out because no process
 	// can have counted them: negative or non-finite counters.
 	Invalid int
 }
 
-func (m *Merger) result() *Result {
-	groups := m.sortedGroups()
-	r := &Result{Invalid: m.invalid, Conflicts: conflicts(groups)}
-	clashing := clashes(groups, r)
-	for _, g := range groups {
-		if clashing[g] {
-			continue
+// Unread is a source that could not be read, and counts with its last good values.
+type Unread struct {
+	Source int // its index
+	Err    error
+}
+
+// Family is a family as it is from merge to merge, and its values in one of them.
+type Family struct {
+	*exposition.Family
+	Values []uint64
+}
+
+// Metric is the family as client_golang's gatherers have it.
+func (f Family) Metric() *dto.MetricFamily { return f.DTO(f.Values) }
+
+// Metrics are the families as client_golang's gatherers have them.
+func (r *Result) Metrics() []*dto.MetricFamily {
+	all := make([]*dto.MetricFamily, len(r.Families))
+	for i, f := range r.Families {
+		all[i] = f.Metric()
+	}
+	return all
+}
+
+// outline is what a result has from merge to merge, as long as no series comes or
+// goes.
+type outline struct {
+	families  []exposed
+	conflicts []Conflict
+	series    int
+	words     int
+}
+
+// exposed is a family of the outline.
+type exposed struct {
+	family  *exposition.Family
+	variant *variant
+	series  []*series
+}
+
+func (m *Merger) result(changed bool) *Result {
+	if changed || m.unveiled() {
+		m.outline = m.sketch()
+	}
+	o := &m.outline
+	r := &Result{
+		Families: make([]Family, len(o.families)), Series: o.series,
+		Conflicts: slices.Clone(o.conflicts), Unread: m.unread(), Invalid: m.invalid,
+	}
+	values := make([]uint64, 0, o.words)
+	for i := range o.families {
+		f := &o.families[i]
+		begin := len(values)
+		for _, s := range f.series {
+			values = m.expose(values, s)
 		}
-		if f := m.exposeFamily(g.shown); f != nil {
-			r.Families = append(r.Families, f)
-			r.Series += len(f.Metric)
-			r.spell(g.shown)
-		}
+		r.Families[i] = Family{f.family, values[begin:len(values):len(values)]}
 	}
 	return r
 }
 
-func (r *Result) spell(v *variant) {
-	texts := v.spelling.differing()
-	if texts == nil {
-		return
-	}
-	if r.Spelling == nil {
-		r.Spelling = make(map[string]map[float64]string)
-	}
-	r.Spelling[v.name] = texts
-}
-
-// exposeFamily is nil for a family without a series to show.
-func (m *Merger) exposeFamily(v *variant) *dto.MetricFamily {
-	help, unit := v.help, v.unit // the next merge may change v while f is read
-	f := &dto.MetricFamily{Name: &v.name, Help: &help, Type: dtoType(v.typ).Enum()}
-	if unit != "" {
-		f.Unit = &unit
-	}
-	for _, s := range v.order {
-		if metric := s.expose(m.began); metric != nil {
-			f.Metric = append(f.Metric, metric)
+func (m *Merger) unread() (all []Unread) {
+	for _, t := range m.taking {
+		if t.c.failed != nil {
+			all = append(all, Unread{t.index, t.c.failed})
 		}
 	}
-	if len(f.Metric) == 0 {
-		return nil
+	return all
+}
+
+// unveiled reports whether a gauge is to be seen that was not, or the other way round,
+// though nothing but values changed: somebody has set it.
+func (m *Merger) unveiled() bool {
+	for _, g := range m.groups {
+		if g.shown.typ.Cumulative() {
+			continue
+		}
+		for _, s := range g.shown.order {
+			if s.seen != m.visible(s) {
+				return true
+			}
+		}
 	}
-	return f
+	return false
+}
+
+// sketch makes the outline anew.
+func (m *Merger) sketch() outline {
+	groups := m.sortedGroups()
+	for _, g := range groups {
+		for _, s := range g.shown.order {
+			if s.seen = m.visible(s); s.seen {
+				s.shown.begin(s.life.createdTime(), m.began)
+			} else {
+				s.shown = shown{} // when it returns it may start from zero
+			}
+		}
+	}
+	o := outline{conflicts: conflicts(groups)}
+	clashing := clashes(groups)
+	for _, g := range groups {
+		switch {
+		case clashing[g]:
+			o.conflicts = append(o.conflicts, Conflict{g.name, NameConflict})
+		default:
+			o.add(g.shown)
+		}
+	}
+	return o
+}
+
+// add adds a family, if there is a series of it to be seen.
+func (o *outline) add(v *variant) {
+	e := exposed{variant: v}
+	for _, s := range v.order {
+		if s.seen {
+			e.series = append(e.series, s)
+		}
+	}
+	if len(e.series) == 0 {
+		return
+	}
+	e.family = v.expose(e.series)
+	o.families = append(o.families, e)
+	o.series += len(e.series)
+	o.words += e.family.Words()
+}
+
+// expose is the family with the series, the same as the last time if it is: lines are
+// rendered for each but once.
+func (v *variant) expose(all []*series) *exposition.Family {
+	f := &exposition.Family{
+		Name: v.name, Help: v.help, Unit: v.unit, Type: dtoType(v.typ), Spelling: v.spelling.differing(),
+		Series: make([]exposition.Series, len(all)),
+	}
+	for i, s := range all {
+		f.Series[i] = exposition.Series{Labels: s.labels, Bounds: s.bounds, Created: s.createdTimestamp()}
+	}
+	if v.exposed == nil || !equalFamilies(f, v.exposed) {
+		v.exposed = f
+	}
+	return v.exposed
+}
+
+func equalFamilies(a, b *exposition.Family) bool {
+	return a.Name == b.Name && a.Help == b.Help && a.Unit == b.Unit && a.Type == b.Type && maps.Equal(a.Spelling, b.Spelling) &&
+		slices.EqualFunc(a.Series, b.Series, func(a, b exposition.Series) bool {
+			return a.Labels == b.Labels && a.Created == b.Created && slices.Equal(a.Bounds, b.Bounds)
+		})
 }
 
 func dtoType(t mmapstore.Type) dto.MetricType {
@@ -90,93 +193,62 @@ func dtoType(t mmapstore.Type) dto.MetricType {
 }
 
 // visible reports whether the series is to be seen now.
-func (s *series) visible() bool {
+func (m *Merger) visible(s *series) bool {
 	if s.life.contributors == 0 || s.life.hidden() || s.ambiguous {
 		return false
 	}
 	if s.family.typ.Cumulative() {
 		return true
 	}
-	_, ok := s.exposeGauge()
+	_, ok := m.gauge(s)
 	return ok
 }
 
-// expose is nil for a series that is not to be seen now.
-func (s *series) expose(now int64) *dto.Metric {
-	if !s.visible() {
-		s.shown = shown{} // when it returns it may start from zero
-		return nil
-	}
-	s.shown.begin(s.life.createdTime(), now)
-	metric := &dto.Metric{}
+// expose appends the values of a series that is to be seen: see exposition.Family.
+func (m *Merger) expose(values []uint64, s *series) []uint64 {
+	s.shown.begin(s.life.createdTime(), m.began)
+	p, t := s.place, &m.totals
 	switch s.family.typ {
 	case mmapstore.Counter:
-		v := s.shown.holdValue(s.value())
-		metric.Counter = &dto.Counter{Value: &v, CreatedTimestamp: s.createdTimestamp()}
+		return append(values, math.Float64bits(s.shown.holdValue(t.counter(p))))
 	case mmapstore.Untyped:
-		v := s.value()
-		metric.Untyped = &dto.Untyped{Value: &v}
+		return append(values, math.Float64bits(t.counter(p)))
 	case mmapstore.Histogram:
-		metric.Histogram = s.exposeHistogram()
+		begin, total := len(values), uint64(0)
+		for _, n := range t.buckets(s) {
+			total = addCapped(total, n)
+			values = append(values, total)
+		}
+		s.shown.holdBuckets(values[begin:])
+		return append(values, math.Float64bits(s.shown.holdSum(t.sums[p.sum].value())))
 	case mmapstore.Summary:
-		count, sum := s.shown.holdCount(s.count), s.shown.holdSum(s.sum.value())
-		metric.Summary = &dto.Summary{SampleCount: &count, SampleSum: &sum, CreatedTimestamp: s.createdTimestamp()}
+		count := s.shown.holdCount(t.counts[p.count]) // which says whether a source was lost
+		return append(values, math.Float64bits(s.shown.holdSum(t.sums[p.sum].value())), count)
 	default:
-		v, _ := s.exposeGauge()
-		metric.Gauge = &dto.Gauge{Value: &v}
+		v, _ := m.gauge(s)
+		return append(values, math.Float64bits(v))
 	}
-	metric.Label = labelPairs(s.labels)
-	return metric
 }
 
-// exposeGauge reports false where no process has set the gauge, and the mode
+// gauge reports false where no process has set the gauge, and the mode
 // takes only those that did.
-func (s *series) exposeGauge() (value float64, ok bool) {
+func (m *Merger) gauge(s *series) (value float64, ok bool) {
+	g := &m.totals.gauges[s.place.gauge]
 	switch mode := s.family.mode; {
 	case summed(mode):
-		return s.sum.value(), s.gauge.present
+		return m.totals.sums[s.place.sum].value(), g.present
 	case mode.PerProcess():
-		return s.gauge.value, s.gauge.present
+		return g.value, g.present
 	default:
-		return s.gauge.value, s.gauge.set
+		return g.value, g.set
 	}
 }
 
-func (s *series) exposeHistogram() *dto.Histogram {
-	cumulative := make([]uint64, len(s.buckets))
-	var total uint64
-	for i, n := range s.buckets {
-		total = addCapped(total, n)
-		cumulative[i] = total
-	}
-	s.shown.holdBuckets(cumulative)
-	h := &dto.Histogram{
-		SampleCount:      &cumulative[len(s.bounds)],
-		CreatedTimestamp: s.createdTimestamp(),
-		Bucket:           make([]*dto.Bucket, len(s.bounds)),
-	}
-	sum := s.shown.holdSum(s.sum.value())
-	h.SampleSum = &sum
-	for i := range s.bounds {
-		bound := s.bounds[i]
-		h.Bucket[i] = &dto.Bucket{UpperBound: &bound, CumulativeCount: &cumulative[i]}
-	}
-	return h
-}
-
-func (s *series) createdTimestamp() *timestamppb.Timestamp {
+// createdTimestamp is when the series began, 0 where that is not known.
+func (s *series) createdTimestamp() int64 {
 	at := s.life.createdTime()
-	if at == 0 || at == s.shown.early {
-		return nil // told later, it would look like a reset to Prometheus
+	if at == s.shown.early {
+		return 0 // told later, it would look like a reset to Prometheus
 	}
-	return timestamppb.New(time.Unix(0, at))
-}
-
-func labelPairs(labels mmapstore.Labels) []*dto.LabelPair {
-	var pairs []*dto.LabelPair
-	for name, value := range labels.All() {
-		name = escape.Label(name)
-		pairs = append(pairs, &dto.LabelPair{Name: &name, Value: &value})
-	}
-	return pairs
+	return at
 }

@@ -220,7 +220,7 @@ func (s *schedule) merge() {
 func (s *schedule) compare(want map[string]float64, m *aggregate.Merger, all []aggregate.Source) {
 	s.t.Helper()
 	got := map[string]float64{}
-	for _, f := range mergeBy(s.t, m, all...).Families {
+	for _, f := range mergeBy(s.t, m, all...).Metrics() {
 		for _, metric := range f.Metric {
 			flatten(f, metric, got)
 		}

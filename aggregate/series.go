@@ -15,19 +15,15 @@ type series struct {
 	// odd: some scraper gets other names for its labels. ambiguous: with these it
 	// cannot be shown, see disambiguate.
 	odd, ambiguous bool
-	stamp          uint64 // the merge in which a source last contributed
+	seen           bool   // it is in the outline, or would be but for a clash of names
+	stamp          uint64 // the last merge that gathered lives and found a contributor
 
-	// Accumulators of the present merge.
-	count   uint64   // counter: whole part; summary: count
-	buckets []uint64 // histogram, not cumulative; one more than bounds
-	sum     sum      // counter: float part; histogram and summary: sum; gauge sum
-	gauge   gauge
-	life    life
+	place place // of its accumulators
+	// life is as of the last merge that found another set of sources, or of lives.
+	life life
 
-	// bounds is the union of the contributors' bucket bounds; version changes
-	// with it, so that compiled bucket indexes are made anew.
-	bounds  []float64
-	version int
+	// bounds is the union of the contributors' bucket bounds.
+	bounds []float64
 	// whole: some contributor told all of its bounds. observed is how many of
 	// those in family.observed are among bounds.
 	whole    bool
@@ -36,11 +32,6 @@ type series struct {
 	shown shown
 	// mixed: contributors have different bounds.
 	mixed bool
-}
-
-func (s *series) reset() {
-	s.count, s.sum, s.gauge, s.life = 0, sum{}, gauge{}, life{}
-	clear(s.buckets)
 }
 
 // life tells whether a series is to be seen, and since when. Times are Unix
@@ -103,26 +94,27 @@ func (l *life) hidden() bool {
 
 // widen makes room for the bounds of a contributor's family. To know only a part
 // of the bounds is no disagreement.
-func (s *series) widen(f *mmapstore.Family) {
+func (m *Merger) widen(s *series, f *mmapstore.Family) {
 	if f.Partial {
 		s.family.observe(f.Bounds)
 	} else {
 		s.mixed = s.mixed || s.whole && !slices.Equal(s.bounds, f.Bounds)
 		s.whole = true
 	}
-	s.extend(f.Bounds)
+	m.extend(s, f.Bounds)
 }
 
 // extend adds buckets, as long as there are not too many.
-func (s *series) extend(bounds []float64) {
+func (m *Merger) extend(s *series, bounds []float64) {
 	all := union(s.bounds, bounds)
-	if s.buckets != nil && (len(all) == len(s.bounds) || len(all) > mmapstore.MaxBounds) {
+	if len(all) == len(s.bounds) || len(all) > mmapstore.MaxBounds {
 		return
 	}
+	m.wasted += len(s.bounds) + 1
 	s.bounds = all
-	s.buckets = make([]uint64, len(all)+1)
-	s.version++
+	s.place = m.totals.place(s)
 	s.shown.buckets = nil // the guard begins anew with the new buckets
+	m.placed++
 }
 
 // union is the bounds of a and b in ascending order, a itself if b adds nothing.
@@ -148,17 +140,15 @@ func contains(a, b []float64) bool {
 	return true
 }
 
-// bucketIndexes says where a contributor's buckets go, nil if just where they
-// are. A bound for which there was no room goes with the next larger one.
-func (s *series) bucketIndexes(bounds []float64) []int {
-	if slices.Equal(bounds, s.bounds) {
-		return nil
-	}
-	to := make([]int, len(bounds)+1)
+// bucketIndexes says where a contributor's buckets go. A bound for which there was
+// no room goes with the next larger one.
+func (s *series) bucketIndexes(bounds []float64) []int32 {
+	to := make([]int32, len(bounds)+1)
 	for i, bound := range bounds {
-		to[i], _ = slices.BinarySearch(s.bounds, bound)
+		at, _ := slices.BinarySearch(s.bounds, bound)
+		to[i] = int32(at)
 	}
-	to[len(bounds)] = len(s.bounds)
+	to[len(bounds)] = int32(len(s.bounds))
 	return to
 }
 
@@ -169,20 +159,4 @@ func addCapped(a, b uint64) uint64 {
 		return math.MaxUint64
 	}
 	return a + b
-}
-
-// value is the counter's value, rounded once.
-func (s *series) value() float64 {
-	total := s.sum
-	total.addInt(s.count)
-	return total.value()
-}
-
-// addCount adds to the whole part of a counter. What overflows is carried into
-// the float part, which holds 2^64 exactly.
-func (s *series) addCount(n uint64) {
-	s.count += n
-	if s.count < n {
-		s.sum.add(1 << 64)
-	}
 }

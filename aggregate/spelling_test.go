@@ -27,11 +27,10 @@ func (f *fake) spelled(name string, bounds ...string) *fake {
 
 func wantSpelling(t *testing.T, r *aggregate.Result, want map[float64]string) {
 	t.Helper()
-	if got := r.Spelling["h"]; !maps.Equal(got, want) {
-		t.Errorf("spelled %v, want %v", got, want)
-	}
-	if len(want) == 0 && r.Spelling != nil {
-		t.Errorf("a map for nothing: %v", r.Spelling)
+	for _, f := range r.Families {
+		if f.Name == "h" && !maps.Equal(f.Spelling, want) {
+			t.Errorf("spelling %v, want %v", f.Spelling, want)
+		}
 	}
 }
 
@@ -92,7 +91,7 @@ func TestSpellingArchived(t *testing.T) {
 			}
 			all[i] = process(int64(i+1)).spelled("h", bounds...).dead()
 		}
-		want := mergeAll(t, sources(all)...).Spelling["h"]
+		want := mergeAll(t, sources(all)...).Families[0].Spelling
 		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		wantSpelling(t, mergeAll(t, sources(all)...), want)
 		a, left := aggregate.NewArchive(), slices.Clone(all)

@@ -27,6 +27,13 @@ func (s *sum) add(x float64) {
 	s.hi, s.lo = hi, err
 }
 
+// addSum adds another sum, unrounded.
+func (s *sum) addSum(o *sum) {
+	s.add(o.hi)
+	s.add(o.lo)
+	s.special += o.special
+}
+
 // addInt adds n without rounding it to a float first.
 func (s *sum) addInt(n uint64) {
 	const low = 1<<32 - 1

@@ -201,7 +201,7 @@ func (s *steps) scrape() {
 		all := append(r.open(s.files), archive.Source("archive", nil))
 		shuffle(s.rng.IntN, all)
 		got := map[string]float64{}
-		for _, f := range mergeBy(s.t, r.merger, all...).Families {
+		for _, f := range mergeBy(s.t, r.merger, all...).Metrics() {
 			for _, metric := range f.Metric {
 				flatten(f, metric, got)
 			}
@@ -255,7 +255,7 @@ func TestSetFromTheFutureDoesNotStay(t *testing.T) {
 	shows := func(want string) {
 		t.Helper()
 		all := append(r.open([]*fake{ahead, right}), archive.Source("archive", nil))
-		if got := samples(t, mergeBy(t, r.merger, all...).Families); got != want {
+		if got := samples(t, mergeBy(t, r.merger, all...).Metrics()); got != want {
 			t.Errorf("at %d: %s, want %s", clock.wall, got, want)
 		}
 	}
@@ -263,7 +263,7 @@ func TestSetFromTheFutureDoesNotStay(t *testing.T) {
 	clock.wall += 5
 	right.words[1], right.words[2] = float(3), uint64(second(clock.wall-1))
 	shows("g 3")
-	if got := samples(t, mergeBy(t, aggregate.NewMerger(clock.now), ahead, right).Families); got != "g 1" {
+	if got := samples(t, mergeBy(t, aggregate.NewMerger(clock.now), ahead, right).Metrics()); got != "g 1" {
 		t.Errorf("to a new reader: %s", got)
 	}
 	clock.wall += 4000
@@ -272,7 +272,7 @@ func TestSetFromTheFutureDoesNotStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := samples(t, mergeAll(t, next.Source("archive", nil), right).Families); got != "g 3" {
+	if got := samples(t, mergeAll(t, next.Source("archive", nil), right).Metrics()); got != "g 3" {
 		t.Errorf("archived: %s", got)
 	}
 }
@@ -284,7 +284,7 @@ func TestCreationFromTheFutureIsNotTold(t *testing.T) {
 	p := process(noon+3600).counter("c", 5, 0)
 	m := aggregate.NewMerger(clock.now)
 	for range 2 {
-		if at := mergeBy(t, m, p).Families[0].Metric[0].Counter.CreatedTimestamp; at != nil {
+		if at := mergeBy(t, m, p).Metrics()[0].Metric[0].Counter.CreatedTimestamp; at != nil {
 			t.Errorf("at %d created %v", clock.wall, at.AsTime())
 		}
 		clock.wall += 4000
@@ -303,7 +303,7 @@ func TestGuardOutlivesClockSteps(t *testing.T) {
 		m := aggregate.NewMerger(clock.now)
 		p := process(noon-100).counter("c", 10, 0)
 		for _, clock.wall = range walls {
-			if got := samples(t, mergeBy(t, m, p).Families); got != "c 10" {
+			if got := samples(t, mergeBy(t, m, p).Metrics()); got != "c 10" {
 				t.Errorf("%s: at %d %s", name, clock.wall, got)
 			}
 			p.words[0] = 9 // somebody broke it
@@ -345,7 +345,7 @@ func TestStepBackAfterACommit(t *testing.T) {
 	}
 	clock.wall -= 3600
 	all := append(r.open([]*fake{lives}), archive.Source("archive", nil))
-	if got := samples(t, mergeBy(t, r.merger, all...).Families); got != "g 2" {
+	if got := samples(t, mergeBy(t, r.merger, all...).Metrics()); got != "g 2" {
 		t.Errorf("%s, set later than what is archived", got)
 	}
 }

@@ -169,7 +169,7 @@ func exposedBy(t testing.TB, d *directory.Directory) float64 {
 	defer v.Close()
 	r, err := aggregate.NewMerger(nil).Merge(v.Sources())
 	must(t, err)
-	for _, f := range r.Families {
+	for _, f := range r.Metrics() {
 		if f.GetName() == "c_total" {
 			return f.Metric[0].Counter.GetValue()
 		}

@@ -306,7 +306,7 @@ func flatScrape(d *directory.Directory, m *aggregate.Merger) (map[string]float64
 	defer v.Close()
 	r, _ := m.Merge(v.Sources()) // what a single file costs, the values show
 	got := make(map[string]float64)
-	for _, family := range r.Families {
+	for _, family := range r.Metrics() {
 		for _, metric := range family.Metric {
 			flatten(family, metric, got)
 		}

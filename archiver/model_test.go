@@ -280,7 +280,7 @@ func (w *world) merge(m *aggregate.Merger, sources []aggregate.Source) map[strin
 		w.t.Fatal(err)
 	}
 	got := map[string]float64{}
-	for _, f := range r.Families {
+	for _, f := range r.Metrics() {
 		for _, metric := range f.Metric {
 			flatten(f, metric, got)
 		}

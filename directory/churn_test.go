@@ -81,7 +81,7 @@ func (c *churn) total(m *aggregate.Merger, v *directory.View) float64 {
 	if err != nil {
 		c.t.Error(err)
 	}
-	for _, f := range r.Families {
+	for _, f := range r.Metrics() {
 		return f.Metric[0].Counter.GetValue()
 	}
 	return 0

@@ -154,7 +154,7 @@ func TestGoldenDirectories(t *testing.T) {
 			r, err := aggregate.NewMerger(nil).Merge(v.Sources())
 			must(t, err)
 			var got bytes.Buffer
-			for _, f := range r.Families {
+			for _, f := range r.Metrics() {
 				_, err := expfmt.MetricFamilyToText(&got, f)
 				must(t, err)
 			}

@@ -58,7 +58,7 @@ func wantGauges(t *testing.T, d *directory.Directory, m *aggregate.Merger, want 
 	v := scan(t, d)
 	r, _ := m.Merge(v.Sources()) // that a file cannot be read is among the problems
 	var names []string
-	for _, f := range r.Families {
+	for _, f := range r.Metrics() {
 		names = append(names, f.GetName())
 		if value := f.Metric[0].Gauge.GetValue(); value != want[f.GetName()] {
 			t.Errorf("%s is %v, want %v", f.GetName(), value, want[f.GetName()])

@@ -38,7 +38,7 @@ func pids(t testing.TB, v *directory.View, family string) []string {
 	r, err := aggregate.NewMerger(nil).Merge(v.Sources())
 	must(t, err)
 	var all []string
-	for _, f := range r.Families {
+	for _, f := range r.Metrics() {
 		if f.GetName() != family {
 			continue
 		}

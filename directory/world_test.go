@@ -72,7 +72,7 @@ func total(t testing.TB, v *directory.View) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range r.Families {
+	for _, f := range r.Metrics() {
 		if f.GetName() == "c_total" {
 			return f.Metric[0].Counter.GetValue()
 		}

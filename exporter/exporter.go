@@ -18,6 +18,7 @@ import (
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/archiver"
 	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/internal/exposition"
 )
 
 // Member is a directory that takes part in the merge.
@@ -105,15 +106,14 @@ func (e *Exporter) Add(m Member) {
 
 // Gather implements prometheus.Gatherer with the merged families alone, so that
 // what writes to elsewhere (push, the Graphite bridge, text files) shows the
-// application and not the exporter. The families are shared with other callers
-// and must not be changed. It fails only when there is nothing to show, as a
+// application and not the exporter. It fails only when there is nothing to show, as a
 // scrape does: a bad file is left out.
 func (e *Exporter) Gather() ([]*dto.MetricFamily, error) {
 	s, err := e.share.get(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(s.merged), nil
+	return s.merged.Metrics(), nil
 }
 
 var _ prometheus.Gatherer = (*Exporter)(nil)
@@ -139,8 +139,8 @@ func (e *Exporter) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	body := &bodyWriter{ResponseWriter: w}
 	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
-	if format.FormatType() == expfmt.TypeTextPlain {
-		e.writeText(body, r, s, format)
+	if style, ok := exposition.StyleOf(format); ok {
+		e.writeText(body, r, s, format, style)
 		return
 	}
 	o := promhttp.HandlerOpts{

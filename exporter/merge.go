@@ -3,7 +3,6 @@
 package exporter
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -18,14 +17,32 @@ import (
 
 // scrape is what one merge came to. Requests share it and must not change it.
 type scrape struct {
-	merged []*dto.MetricFamily // of the directories, sorted by name
-	all    []*dto.MetricFamily // and our own, sorted by name
-	// spelling is of the bounds in all: see aggregate.Result.
-	spelling map[string]map[float64]string
+	merged *aggregate.Result   // of the directories
+	shown  []aggregate.Family  // of merged, sorted by name, without those that have a name of ours
+	own    []*dto.MetricFamily // our own, sorted by name
 }
 
 // Gather implements prometheus.Gatherer, for promhttp.
-func (s *scrape) Gather() ([]*dto.MetricFamily, error) { return s.all, nil }
+func (s *scrape) Gather() ([]*dto.MetricFamily, error) {
+	all := make([]*dto.MetricFamily, 0, len(s.shown)+len(s.own))
+	s.each(func(f aggregate.Family) { all = append(all, f.Metric()) }, func(f *dto.MetricFamily) { all = append(all, f) })
+	return all, nil
+}
+
+// each yields all families by name.
+func (s *scrape) each(merged func(aggregate.Family), own func(*dto.MetricFamily)) {
+	rest := s.own
+	for _, f := range s.shown {
+		for len(rest) > 0 && rest[0].GetName() < f.Name {
+			own(rest[0])
+			rest = rest[1:]
+		}
+		merged(f)
+	}
+	for _, f := range rest {
+		own(f)
+	}
+}
 
 // merge scans all directories and merges what is there. It fails if one of them
 // cannot be read: its counts would be missing from the sums.
@@ -53,50 +70,29 @@ func (e *Exporter) merge(ctx context.Context) (*scrape, error) {
 	if err != nil {
 		e.report.Println("error gathering the exporter's own metrics:", err)
 	}
-	return &scrape{merged: result.Families, all: join(shown, own), spelling: spellingWithout(result.Spelling, own)}, nil
-}
-
-// spellingWithout leaves out our own families: one of the same name was avoided.
-func spellingWithout(spelling map[string]map[float64]string, own []*dto.MetricFamily) map[string]map[float64]string {
-	for _, f := range own {
-		delete(spelling, f.GetName())
-	}
-	return spelling
+	return &scrape{merged: result, shown: shown, own: own}, nil
 }
 
 func (e *Exporter) mergeMembers(ctx context.Context, c *census) (*aggregate.Result, error) {
 	var sources []aggregate.Source
+	var of []*dirCensus // by index of the source
 	for _, m := range distinct(e.currentMembers()) {
 		v, err := m.Directory.Scan(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("directory %s: %w", m.Directory.Path(), err)
 		}
 		defer v.Close() // after the merge has read the files
-		d := c.take(m, v)
-		for _, src := range v.Sources() {
-			sources = append(sources, observed{src, d})
-		}
+		sources = append(sources, v.Sources()...)
+		of = append(of, slices.Repeat([]*dirCensus{c.take(m, v)}, len(sources)-len(of))...)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	result, _ := e.merger.Merge(sources) // the errors are those that observed has seen
-	return result, nil
-}
-
-// observed is a source that notes when it cannot be read. The merge goes on
-// with its last good values.
-type observed struct {
-	aggregate.Source
-	dir *dirCensus
-}
-
-func (o observed) Load(dst []uint64) error {
-	err := o.Source.Load(dst)
-	if err != nil {
-		o.dir.problem(directory.Problem{Path: o.Meta().Name, Err: err})
+	result, _ := e.merger.Merge(sources) // the errors are those of result.Unread
+	for _, u := range result.Unread {
+		of[u.Source].problem(directory.Problem{Path: sources[u.Source].Meta().Name, Err: u.Err})
 	}
-	return err
+	return result, nil
 }
 
 // distinct leaves out the members whose directory an earlier one has under
@@ -119,11 +115,4 @@ func (e *Exporter) currentMembers() []Member {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.members)
-}
-
-// join merges two lists without a name in common.
-func join(a, b []*dto.MetricFamily) []*dto.MetricFamily {
-	all := slices.Concat(a, b)
-	slices.SortFunc(all, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
-	return all
 }

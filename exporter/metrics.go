@@ -5,6 +5,7 @@ package exporter
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,6 +34,9 @@ type ownMetrics struct {
 	// encodingErrors is one of promhttp's metrics, for the answers without it.
 	encodingErrors prometheus.Counter
 	reserved       map[string]bool // names of our samples: see avoid
+	known          map[string]bool // names of our families
+	// avoided is, of merged families, whether they have a name that is reserved.
+	avoided map[typedName]bool
 }
 
 func newOwnMetrics(o Options) *ownMetrics {
@@ -51,7 +55,9 @@ func newOwnMetrics(o Options) *ownMetrics {
 			Name: "promfold_merge_failures_total",
 			Help: "Merges that failed because a directory could not be read. Their scrapes were answered with 503.",
 		}),
-		census: newCensusCollector(o.DirectoryLabel),
+		census:  newCensusCollector(o.DirectoryLabel),
+		known:   make(map[string]bool),
+		avoided: make(map[typedName]bool),
 	}
 	m.registry.MustRegister(version.NewCollector(namespace), m.merges, m.scrapes, m.failures, m.census)
 	m.registry.MustRegister(o.Collectors...)
@@ -101,44 +107,64 @@ func (m *ownMetrics) gather(c *census) ([]*dto.MetricFamily, error) {
 // reserve takes the family's sample names for good: what was left out once
 // because of them must not come and go.
 func (m *ownMetrics) reserve(f *dto.MetricFamily) {
-	for _, name := range sampleNames(f) {
+	if m.known[f.GetName()] {
+		return
+	}
+	m.known[f.GetName()] = true
+	clear(m.avoided)
+	for _, name := range sampleNames(f.GetName(), f.GetType()) {
 		m.reserved[name] = true
 	}
 }
 
 // avoid leaves out the merged families that have a sample name of ours.
-func (m *ownMetrics) avoid(merged []*dto.MetricFamily) (shown []*dto.MetricFamily, conflicts []aggregate.Conflict) {
-	shown = make([]*dto.MetricFamily, 0, len(merged))
-	for _, f := range merged {
-		if m.collides(f) {
-			conflicts = append(conflicts, aggregate.Conflict{Family: f.GetName(), Kind: aggregate.NameConflict})
+func (m *ownMetrics) avoid(merged []aggregate.Family) (shown []aggregate.Family, conflicts []aggregate.Conflict) {
+	if len(m.avoided) > 2*len(merged)+100 {
+		clear(m.avoided) // most are gone
+	}
+	shown = merged
+	for i, f := range merged {
+		if !m.collides(f) {
+			if len(conflicts) > 0 {
+				shown = append(shown, f)
+			}
 			continue
 		}
-		shown = append(shown, f)
+		if len(conflicts) == 0 {
+			shown = slices.Clone(merged[:i])
+		}
+		conflicts = append(conflicts, aggregate.Conflict{Family: f.Name, Kind: aggregate.NameConflict})
 	}
 	return shown, conflicts
 }
 
-func (m *ownMetrics) collides(f *dto.MetricFamily) bool {
-	for _, name := range sampleNames(f) {
-		if m.reserved[name] {
-			return true
-		}
+// typedName is what the names of a family's samples come from.
+type typedName struct {
+	name string
+	typ  dto.MetricType
+}
+
+func (m *ownMetrics) collides(f aggregate.Family) bool {
+	key := typedName{f.Name, f.Type}
+	avoided, ok := m.avoided[key]
+	if !ok {
+		avoided = slices.ContainsFunc(sampleNames(f.Name, f.Type), func(name string) bool { return m.reserved[name] })
+		m.avoided[key] = avoided
 	}
-	return false
+	return avoided
 }
 
 // sampleNames is all names under which a family has samples, and its own, in all
 // escapings.
-func sampleNames(f *dto.MetricFamily) (names []string) {
+func sampleNames(family string, typ dto.MetricType) (names []string) {
 	suffixes := []string{""}
-	switch f.GetType() {
+	switch typ {
 	case dto.MetricType_HISTOGRAM:
 		suffixes = []string{"", "_bucket", "_sum", "_count"}
 	case dto.MetricType_SUMMARY:
 		suffixes = []string{"", "_sum", "_count"}
 	}
-	for _, name := range escape.Names(f.GetName()) {
+	for _, name := range escape.Names(family) {
 		for _, suffix := range suffixes {
 			names = append(names, name+suffix)
 		}

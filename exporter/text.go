@@ -9,9 +9,9 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
-	"github.com/promfold/promfold/internal/textformat"
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/internal/exposition"
 )
 
 // writeSize is how much of an answer is written at once, and partSeries series
@@ -24,61 +24,89 @@ const (
 // maxKeptBuffer is the largest buffer that is kept for the next answer.
 const maxKeptBuffer = 4 << 20
 
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+var buffers = sync.Pool{New: func() any { return new(pieces) }}
 
-// writeText answers in the text format 0.0.4. Where promhttp writes all numbers
-// alike, it writes the bounds of buckets as the processes do, so that a series
-// has the labels that it had when its process was scraped.
-func (e *Exporter) writeText(w *bodyWriter, r *http.Request, s *scrape, format expfmt.Format) {
+// writeText answers in a text format or in OpenMetrics, byte for byte as promhttp does,
+// but that the text format has the bounds of buckets as the processes write them: a
+// series has the labels that it had when its process was scraped.
+func (e *Exporter) writeText(w *bodyWriter, r *http.Request, s *scrape, format expfmt.Format, style exposition.Style) {
 	w.Header().Add("Vary", "Accept")
 	w.Header().Set("Content-Type", string(format))
-	log := bodyLog{e.report, w}
-	scheme := format.ToEscapingScheme()
+	buffer := buffers.Get().(*pieces)
+	defer buffer.recycle()
+	buffer.to = w
 	wanted := nameFilter(r)
-	buffer := buffers.Get().(*[]byte)
-	b := (*buffer)[:0]
-	for _, f := range s.all {
-		if !wanted(f.GetName()) {
-			continue
+	s.each(func(f aggregate.Family) {
+		if wanted(f.Name) && !w.broken {
+			buffer.family(f, style)
 		}
-		var err error
-		b, err = appendFamily(w, b, model.EscapeMetricFamily(f, scheme), s.spelling[f.GetName()])
-		if w.broken {
-			break // counted below
+	}, func(f *dto.MetricFamily) {
+		if !wanted(f.GetName()) || w.broken {
+			return
 		}
-		if err != nil {
-			log.Println(fmt.Sprintf("error encoding metric family %q: %v", f.GetName(), err))
+		if err := buffer.own(f, format); err != nil && !w.broken {
+			bodyLog{e.report, w}.Println(fmt.Sprintf("error encoding metric family %q: %v", f.GetName(), err))
 			e.own.encodingErrors.Inc()
 		}
-	}
-	if !w.broken {
-		_, _ = w.Write(b) // which w remembers
-	}
-	if w.broken {
+	})
+	if err := buffer.end(format); err != nil || w.broken {
 		e.own.encodingErrors.Inc() // promhttp calls it that
-	}
-	if cap(b) <= maxKeptBuffer {
-		*buffer = b
-		buffers.Put(buffer)
 	}
 }
 
-// appendFamily renders a family, and writes what there is whenever that is enough.
-func appendFamily(w *bodyWriter, b []byte, f *dto.MetricFamily, spelling map[float64]string) ([]byte, error) {
-	for from := 0; ; from += partSeries {
-		to := min(from+partSeries, len(f.Metric))
-		var err error
-		if b, err = textformat.AppendPart(b, f, from, to, spelling); err != nil {
-			return b, err
-		}
-		if len(b) >= writeSize {
-			_, _ = w.Write(b) // which w remembers
-			b = b[:0]
-		}
-		if w.broken || to == len(f.Metric) {
-			return b, nil
+// pieces writes an answer piece by piece.
+type pieces struct {
+	b  []byte
+	to *bodyWriter
+}
+
+// family renders a merged family.
+func (p *pieces) family(f aggregate.Family, style exposition.Style) {
+	for from := 0; from < len(f.Series) && !p.to.broken; from += partSeries {
+		p.b = f.Append(p.b, style, f.Values, from, min(from+partSeries, len(f.Series)))
+		p.flush(writeSize)
+	}
+}
+
+// own renders a family of our own.
+func (p *pieces) own(f *dto.MetricFamily, format expfmt.Format) error {
+	return expfmt.NewEncoder(p, format).Encode(f)
+}
+
+// Write implements io.Writer for expfmt.
+func (p *pieces) Write(b []byte) (int, error) {
+	p.b = append(p.b, b...)
+	return len(b), nil
+}
+
+// flush writes what there is, if it is that much.
+func (p *pieces) flush(least int) {
+	if len(p.b) >= least && len(p.b) > 0 {
+		_, _ = p.to.Write(p.b) // which remembers
+		p.b = p.b[:0]
+	}
+}
+
+// end writes the rest.
+func (p *pieces) end(format expfmt.Format) error {
+	if p.to.broken {
+		return nil
+	}
+	if format.FormatType() == expfmt.TypeOpenMetrics {
+		if _, err := expfmt.FinalizeOpenMetrics(p); err != nil {
+			return err
 		}
 	}
+	p.flush(0)
+	return nil
+}
+
+func (p *pieces) recycle() {
+	if cap(p.b) > maxKeptBuffer {
+		p.b = nil
+	}
+	p.b, p.to = p.b[:0], nil
+	buffers.Put(p)
 }
 
 // nameFilter tells which families the client asks for, as promhttp does.

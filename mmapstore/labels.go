@@ -90,8 +90,8 @@ func AppendLabels(b []byte, pairs []LabelBytes) ([]byte, error) {
 	return b, nil
 }
 
-// cut splits the first string off the encoding.
-func (l Labels) cut() (string, Labels) {
+// Cut splits the first string, a name or a value, off the encoding, which is not empty.
+func (l Labels) Cut() (string, Labels) {
 	n := int(l[0]) | int(l[1])<<8
 	return string(l[2 : 2+n]), l[2+n:]
 }
@@ -101,8 +101,8 @@ func (l Labels) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for len(l) > 0 {
 			var name, value string
-			name, l = l.cut()
-			value, l = l.cut()
+			name, l = l.Cut()
+			value, l = l.Cut()
 			if !yield(name, value) {
 				return
 			}

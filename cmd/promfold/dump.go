@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/promfold/promfold/aggregate"
-	"github.com/promfold/promfold/internal/textformat"
+	"github.com/promfold/promfold/internal/exposition"
 )
 
 // dump prints the merge of what lies in files and directories.
@@ -73,10 +73,7 @@ func (d *dump) run(*slog.Logger) error {
 func writeText(w io.Writer, r *aggregate.Result) error {
 	var b []byte
 	for _, f := range r.Families {
-		var err error
-		if b, err = textformat.Append(b[:0], f, r.Spelling[f.GetName()]); err != nil {
-			return fmt.Errorf("family %s: %w", f.GetName(), err)
-		}
+		b = f.Append(b[:0], exposition.Style{}, f.Values, 0, len(f.Series))
 		if _, err := w.Write(b); err != nil {
 			return err
 		}
@@ -87,9 +84,9 @@ func writeText(w io.Writer, r *aggregate.Result) error {
 func writeJSON(w io.Writer, r *aggregate.Result) error {
 	all := make([]json.RawMessage, len(r.Families))
 	for i, f := range r.Families {
-		b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(f)
+		b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(f.Metric())
 		if err != nil {
-			return fmt.Errorf("family %s: %w", f.GetName(), err)
+			return fmt.Errorf("family %s: %w", f.Name, err)
 		}
 		all[i] = b
 	}

@@ -1,0 +1,119 @@
+package aggregate
+
+import (
+	"math"
+)
+
+// What the steps of a program do: words of one source are added to the totals. These
+// loops see every value of every process at each scrape.
+
+// maxWhole is up to where every whole number is a float.
+const maxWhole = 1 << 53
+
+// addCounters returns how many values no process can have counted.
+func (t *totals) addCounters(st *step, words []uint64) (invalid int) {
+	stride := int(st.words)
+	words = words[st.word:][:int(st.n)*stride]
+	for p := st.place; len(words) >= stride; words = words[stride:] {
+		t.addCount(p, words[0])
+		for _, w := range words[1:stride] {
+			if w != 0 && !t.addFloat(p, math.Float64frombits(w), st) {
+				invalid++
+			}
+		}
+		p.count, p.sum = p.count+1, p.sum+1
+	}
+	return invalid
+}
+
+// addFloat adds what a counter holds as a float, nearly always a whole number in the
+// files of stock clients. It reports false for what no process can have counted.
+func (t *totals) addFloat(p place, v float64, st *step) bool {
+	if n := uint64(v); n < maxWhole && float64(n) == v { // nothing negative, nor NaN
+		t.addCount(p, n)
+		return true
+	}
+	// An archive's low part may be negative; a process' float may not.
+	if st.what == stepCounters && (!finite(v) || v < 0 && st.sums == 1) {
+		return false
+	}
+	t.sums[p.sum].add(v)
+	return true
+}
+
+func (t *totals) addHistograms(st *step, words []uint64) {
+	stride, sums := int(st.words), int(st.sums)
+	words = words[st.word:][:int(st.n)*stride]
+	counts := t.counts[st.place.count:]
+	for i := st.place.sum; len(words) >= stride; i++ {
+		t.sums[i].addWords(words[:sums])
+		addBuckets(counts, words[sums:stride])
+		counts, words = counts[stride-sums:], words[stride:]
+	}
+}
+
+// addBuckets adds counts that cannot overflow but by damage or malice; then they
+// stay at the top, since a count must not go down.
+func addBuckets(to, from []uint64) {
+	to = to[:len(from)]
+	for i, n := range from {
+		to[i] = addCapped(to[i], n)
+	}
+}
+
+func (t *totals) addScattered(st *step, words []uint64, to []int32) {
+	words = words[st.word:][:st.words]
+	t.sums[st.place.sum].addWords(words[:st.sums])
+	counts := t.counts[st.place.count:]
+	for i, n := range words[st.sums:] {
+		counts[to[i]] = addCapped(counts[to[i]], n)
+	}
+}
+
+func (t *totals) addSummaries(st *step, words []uint64) {
+	stride, sums := int(st.words), int(st.sums)
+	words = words[st.word:][:int(st.n)*stride]
+	for p := st.place; len(words) >= stride; words = words[stride:] {
+		t.sums[p.sum].addWords(words[:sums])
+		t.counts[p.count] = addCapped(t.counts[p.count], words[sums])
+		p.count, p.sum = p.count+1, p.sum+1
+	}
+}
+
+func (t *totals) addGaugeSums(st *step, words []uint64) {
+	words = words[st.word:][:int(st.n)*int(st.words)]
+	for p := st.place; len(words) >= int(st.words); words = words[st.words:] {
+		g := &t.gauges[p.gauge]
+		g.present = true
+		if words[0] != 0 {
+			g.set = true
+			t.sums[p.sum].add(math.Float64frombits(words[1]))
+		}
+		p.gauge, p.sum = p.gauge+1, p.sum+1
+	}
+}
+
+func (t *totals) addGauges(st *step, words []uint64) {
+	words = words[st.word:][:int(st.n)*int(st.words)]
+	for i := st.place.gauge; len(words) >= int(st.words); i++ {
+		t.gauges[i].fold(st.mode, gaugeOf(words))
+		words = words[st.words:]
+	}
+}
+
+// gaugeOf is a gauge as it lies in a source, without times.
+func gaugeOf(words []uint64) gauge {
+	g := gauge{present: true, set: words[0] != 0}
+	if g.set {
+		g.value = math.Float64frombits(words[1])
+	}
+	return g
+}
+
+func (s *sum) addWords(words []uint64) {
+	for _, w := range words {
+		if w != 0 {
+			s.add(math.Float64frombits(w))
+		}
+	}
+}

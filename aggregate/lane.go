@@ -1,0 +1,257 @@
+package aggregate
+
+import (
+	"cmp"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// lane reads some of the sources of a merge, one after the other, and adds them up.
+// Where there are many, several lanes do so side by side.
+type lane struct {
+	m       *Merger
+	totals  *totals // the merger's, or the lane's own
+	own     totals
+	parts   []part
+	scratch []uint64
+
+	loadedAt int64 // when the last source was loaded, Unix nanoseconds
+	look     look  // at the present source
+	invalid  int   // values that no law can take
+	moved    bool  // some source has other lives than in the last merge
+}
+
+// laneWords is how many values are worth a lane of their own.
+const laneWords = 1 << 14
+
+// read reads all sources and adds them up in the merger's totals. It reports whether
+// lives changed, and how many values were left out.
+func (m *Merger) read(taking []part) (moved bool) {
+	lanes := m.divide(taking)
+	m.totals.like(&m.totals)
+	var others sync.WaitGroup
+	for _, l := range lanes[1:] {
+		l.totals = &l.own
+		l.own.like(&m.totals)
+		others.Go(l.run)
+	}
+	lanes[0].totals = &m.totals
+	lanes[0].run()
+	others.Wait()
+	for i, l := range lanes {
+		moved = moved || l.moved
+		m.invalid += l.invalid
+		if i > 0 {
+			m.addLane(&l.own)
+		}
+		l.parts = nil
+	}
+	return moved
+}
+
+// divide gives each lane its sources, in a row, as many words to each.
+func (m *Merger) divide(taking []part) []*lane {
+	words := 0
+	for _, t := range taking {
+		words += t.c.schema.Words
+	}
+	n := max(1, min(runtime.GOMAXPROCS(0), words/laneWords, len(taking)))
+	for len(m.lanes) < n {
+		m.lanes = append(m.lanes, &lane{m: m})
+	}
+	lanes := m.lanes[:n]
+	share, sum, next := (words+n-1)/n, 0, 0
+	for i, l := range lanes {
+		begin := next
+		for next < len(taking) && (sum < share*(i+1) || i == n-1) {
+			sum += taking[next].c.schema.Words
+			next++
+		}
+		l.parts, l.loadedAt, l.invalid, l.moved = taking[begin:next], m.began, 0, false
+	}
+	return lanes
+}
+
+func (m *Merger) addLane(o *totals) {
+	for v := range m.variants() {
+		for _, s := range v.order {
+			m.totals.addSeries(s, o)
+		}
+	}
+}
+
+func (l *lane) run() {
+	for _, t := range l.parts {
+		l.take(t)
+	}
+}
+
+// take reads the values of a source and adds them.
+func (l *lane) take(t part) {
+	w, since := t.c.witness, l.loadedAt
+	number := w.begin()
+	t.c.failed = nil
+	if err := l.load(t.src, t.c); err != nil {
+		t.c.failed = err
+	}
+	l.loadedAt = l.m.now().UnixNano()
+	l.moved = t.c.readLives() || l.moved
+	adds := l.m.adds(t.c)
+	l.look = w.open(number, adds && t.c.failed == nil, &t.c.schema, l.loadedAt)
+	defer l.look.close(since)
+	if adds && t.c.loaded {
+		l.add(t.c)
+	}
+}
+
+// load reads the source's values. If that fails the last good ones stay.
+func (l *lane) load(src Source, c *compiled) error {
+	if c.unreadable != nil {
+		return c.unreadable
+	}
+	l.scratch = grow(l.scratch, c.schema.Words)
+	if err := src.Load(l.scratch); err != nil {
+		return err
+	}
+	if len(c.words) != len(l.scratch) {
+		l.moved = true
+	}
+	c.words, l.scratch, c.loaded = l.scratch, c.words, true
+	return nil
+}
+
+func grow(words []uint64, n int) []uint64 {
+	if cap(words) < n {
+		return make([]uint64, n)
+	}
+	return words[:n]
+}
+
+// add adds a source's values to the totals.
+func (l *lane) add(c *compiled) {
+	if len(c.words) < c.schema.Words || l.m.forgets[c.meta.ID] != nil {
+		for i := range c.program.targets {
+			l.addOne(c, int32(i))
+		}
+		return
+	}
+	p, t := c.program, l.totals
+	for i := range p.steps {
+		switch st := &p.steps[i]; st.what {
+		case stepCounters, stepUntyped:
+			l.invalid += t.addCounters(st, c.words)
+		case stepHistograms:
+			t.addHistograms(st, c.words)
+		case stepScattered:
+			t.addScattered(st, c.words, p.scatter[st.series])
+		case stepSummaries:
+			t.addSummaries(st, c.words)
+		case stepGaugeSums:
+			t.addGaugeSums(st, c.words)
+		case stepGauges:
+			t.addGauges(st, c.words)
+		case stepSingle:
+			l.addOne(c, st.series)
+		}
+	}
+}
+
+// addOne adds one series by the long way: what of it was forgotten, or deleted, does
+// not count, and its gauge may have a time.
+func (l *lane) addOne(c *compiled, i int32) {
+	from, s := &c.schema.Series[i], c.program.targets[i]
+	if s == nil || s.family.mode.Live() && c.meta.dead() {
+		return
+	}
+	n := c.schema.Families[from.Family].WordCount(c.schema.SumWords)
+	if from.Word+n > len(c.words) {
+		return
+	}
+	words := c.words[from.Word : from.Word+n]
+	life, forgot := c.lifeOf(int(i)), l.m.forgets[c.meta.ID][int(i)]
+	switch {
+	case forgot != nil && forgot.Generation >= life.generation:
+		// this life has left the exposition
+	case c.history == nil && life.isDeleted() && !s.family.typ.Cumulative():
+		// a deleted gauge has no share to keep
+	case c.history != nil && c.history.Series[i].Newest == 0 && !s.family.typ.Cumulative():
+		// the same, in an archive
+	case forgot != nil && len(forgot.Words) == len(words):
+		l.addBeyond(c, i, words, forgot.Words)
+	default:
+		l.addSingle(c, i, words)
+	}
+}
+
+// addSingle adds one series, whose words these are.
+func (l *lane) addSingle(c *compiled, i int32, words []uint64) {
+	from, s := &c.schema.Series[i], c.program.targets[i]
+	st := c.program.stepOf(i)
+	st.word = 0
+	switch t := l.totals; st.what {
+	case stepCounters, stepUntyped:
+		l.invalid += t.addCounters(&st, words)
+	case stepHistograms:
+		t.addHistograms(&st, words)
+	case stepScattered:
+		t.addScattered(&st, words, s.bucketIndexes(c.schema.Families[from.Family].Bounds))
+	case stepSummaries:
+		t.addSummaries(&st, words)
+	case stepGaugeSums:
+		t.addGaugeSums(&st, words)
+	default:
+		l.addGauge(c, from, s, words)
+	}
+}
+
+// addBeyond adds what the cells hold beyond a share that was forgotten. Cells of
+// cumulative series only grow; where they did not, somebody else wrote to them,
+// and the share is what there is.
+func (l *lane) addBeyond(c *compiled, i int32, words, forgotten []uint64) {
+	s := c.program.targets[i]
+	typ, sums := s.family.typ, c.schema.SumWords
+	first := 0 // of the floats
+	if typ == mmapstore.Counter || typ == mmapstore.Untyped {
+		first = 1
+	}
+	beyond := slices.Clone(words)
+	for i := range beyond {
+		if i < first || i >= first+sums {
+			beyond[i] -= min(beyond[i], forgotten[i])
+		}
+	}
+	l.addSingle(c, i, beyond)
+	for i := first; i < first+sums; i++ {
+		is, was := math.Float64frombits(words[i]), math.Float64frombits(forgotten[i])
+		if !finite(is) || !finite(was) || typ == mmapstore.Counter && sums == 1 && (was < 0 || is < was) {
+			continue // was not added, or cannot be what it was
+		}
+		l.totals.sums[s.place.sum].add(-was)
+	}
+}
+
+func (l *lane) addGauge(c *compiled, from *mmapstore.Series, s *series, words []uint64) {
+	mode, g := s.family.mode, gaugeOf(words)
+	switch {
+	case mode.PerProcess():
+		g.at, g.live = cmp.Or(from.Created, c.meta.Created), !c.meta.dead()
+	case len(words) <= 2:
+	case g.set:
+		stored := int64(words[2])
+		g.at = l.look.set(from.Word, stored)
+		g.noted = min(stored, g.at) // no clock may claim more of the future than another
+	default:
+		l.look.unset(from.Word)
+	}
+	to := &l.totals.gauges[s.place.gauge]
+	if !summed(mode) {
+		to.fold(mode, g)
+		return
+	}
+	to.present, to.set = true, to.set || g.set
+	l.totals.sums[s.place.sum].add(g.value)
+}

@@ -1,0 +1,142 @@
+package aggregate
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// plan gives the source its program, that of another source with the same schema if
+// there is one. It reports whether it is another one than in the last merge.
+func (m *Merger) plan(c *compiled) (changed bool) {
+	key := programKey{n: len(c.schema.Series), version: c.schema.Version, dead: c.meta.dead()}
+	if key.n > 0 {
+		key.series = &c.schema.Series[0]
+	}
+	p := c.program
+	if p == nil || !m.current(p, c, key) {
+		if p = m.programs[key]; p == nil || !m.current(p, c, key) {
+			p = m.newProgram(c, key)
+		}
+		changed, c.program = true, p
+	}
+	p.stamp = m.merge
+	return changed
+}
+
+// current reports whether the program is good for the source.
+func (m *Merger) current(p *program, c *compiled, key programKey) bool {
+	return p.key == key && p.epoch == m.epoch && len(p.schema.Tombstones) == len(c.schema.Tombstones) &&
+		p.schema.Words == c.schema.Words && slices.Equal(p.labels, c.meta.Labels)
+}
+
+// newProgram finds where the source's series go. What was found for the beginning of
+// the schema holds, unless the merger shows other variants since.
+func (m *Merger) newProgram(c *compiled, key programKey) *program {
+	p := &program{key: key, schema: c.schema, history: c.history, labels: c.meta.Labels, epoch: m.epoch}
+	p.targets = make([]*series, 0, key.n)
+	if old := c.program; old != nil && old.epoch == m.epoch && old.key.dead == key.dead && slices.Equal(old.labels, p.labels) {
+		p.targets, p.personal = append(p.targets, old.targets...), old.personal
+	}
+	for i := len(p.targets); i < key.n; i++ {
+		p.targets = append(p.targets, m.target(c, p, i))
+	}
+	p.placed = unplaced
+	m.neighbour = p
+	if !p.personal {
+		m.programs[key] = p
+	}
+	return p
+}
+
+// target is the series to which the source's i-th goes, nil if it is left out.
+func (m *Merger) target(c *compiled, p *program, i int) *series {
+	from := &c.schema.Series[i]
+	v := c.families[from.Family]
+	if v == nil {
+		return nil
+	}
+	// A live gauge of a mode that lost goes by the mode that won. A dead one
+	// was folded by its own, or would have been by now.
+	if g := c.groups[from.Family]; !c.meta.dead() && !m.folding && g.shown.typ == v.typ {
+		v = g.shown
+	}
+	labels := from.Labels
+	if !m.folding { // an archive is without: each reader has its own for the directory
+		for _, l := range c.meta.Labels {
+			labels = labels.With(l.Name, l.Value)
+		}
+	}
+	if v.mode.PerProcess() && c.history == nil {
+		labels = labels.With("pid", c.meta.Identity)
+		p.personal = true
+	}
+	f := &c.schema.Families[from.Family]
+	s := m.likely(v, labels, i)
+	if s == nil {
+		s = m.at(v, labels, f.Bounds)
+	}
+	if v.typ == mmapstore.Histogram {
+		m.widen(s, f)
+	}
+	return s
+}
+
+// likely is the series of the labels if it is the one at the same index of the source
+// before: workers of one application have the same series in the same order, and to
+// compare is cheaper than to look up.
+func (m *Merger) likely(v *variant, labels mmapstore.Labels, i int) *series {
+	if p := m.neighbour; p != nil && p.epoch == m.epoch && i < len(p.targets) {
+		if s := p.targets[i]; s != nil && s.family == v && s.labels == labels {
+			return s
+		}
+	}
+	return nil
+}
+
+// dropPrograms lets go of the programs that no source has any more.
+func (m *Merger) dropPrograms() {
+	maps.DeleteFunc(m.programs, func(_ programKey, p *program) bool { return p.stamp != m.merge })
+	if m.neighbour != nil && m.neighbour.stamp != m.merge {
+		m.neighbour = nil
+	}
+}
+
+// placeAnew gives every series another place, in the order of the sources and without
+// gaps where series were that are gone.
+func (m *Merger) placeAnew() {
+	m.totals, m.wasted = totals{}, 0
+	m.placed++
+	moved := make(map[*series]bool)
+	move := func(s *series) {
+		if s != nil && !moved[s] {
+			s.place, moved[s] = m.totals.place(s), true
+		}
+	}
+	for _, t := range m.taking {
+		for _, s := range t.c.program.targets {
+			move(s)
+		}
+	}
+	for v := range m.variants() {
+		for _, s := range v.order { // those in a mode that lost
+			move(s)
+		}
+	}
+}
+
+// placeSteps makes the steps of the programs that are new, or some of whose series
+// have another place than when they were made.
+func (m *Merger) placeSteps(taking []part) {
+	for _, t := range taking {
+		if p := t.c.program; p.placed != m.placed {
+			p.steps, p.scatter = p.steps[:0], nil
+			p.compile()
+			p.placed = m.placed
+		}
+	}
+}
+
+// unplaced is the count of placings of which no steps were made.
+const unplaced = ^uint64(0)
