@@ -8,6 +8,8 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+
+	"github.com/promfold/promfold/internal/exposition"
 )
 
 // BenchmarkAppend is of lines, each with a number: ns/op is of one line.
@@ -67,17 +69,22 @@ func BenchmarkHistograms(b *testing.B) {
 	}
 }
 
-// BenchmarkRender is of lines that nobody has asked for before.
+// BenchmarkRender is of lines that nobody has asked for before, and ns/op of one.
 func BenchmarkRender(b *testing.B) {
-	const series = 1000
-	values := make([]uint64, series)
-	style := styleOf(b, expfmt.FmtText)
-	var out []byte
-	for n := 0; n < b.N; n += series {
-		b.StopTimer()
-		f := uniform(b, dto.MetricType_COUNTER, series)
-		b.StartTimer()
-		out = f.Append(out[:0], style, values, 0, series)
+	for name, typ := range map[string]dto.MetricType{
+		"counter": dto.MetricType_COUNTER, "histogram": dto.MetricType_HISTOGRAM,
+	} {
+		b.Run(name, func(b *testing.B) {
+			same, style := uniform(b, typ, 1000), styleOf(b, expfmt.FmtText)
+			values := make([]uint64, same.Words())
+			out := same.Append(nil, style, values, 0, len(same.Series))
+			lines := bytes.Count(out, []byte("\n"))
+			b.ResetTimer()
+			for n := 0; n < b.N; n += lines {
+				f := &exposition.Family{Name: same.Name, Help: same.Help, Type: typ, Series: same.Series}
+				out = f.Append(out[:0], style, values, 0, len(f.Series))
+			}
+		})
 	}
 }
 

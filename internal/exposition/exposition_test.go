@@ -242,6 +242,27 @@ func TestSpelling(t *testing.T) {
 	}
 }
 
+// Property: whatever a spelling is of, it does not end its label.
+func TestSpellingEscaped(t *testing.T) {
+	f := uniform(t, dto.MetricType_HISTOGRAM, 1)
+	f.Spelling = map[float64]string{1: "\"\n\\"}
+	if got := f.Append(nil, exposition.Style{}, make([]uint64, f.Words()), 0, 1); !bytes.Contains(got, []byte(`,le="\"\n\\"} 0`)) {
+		t.Errorf("%s", got)
+	}
+}
+
+// A family of another type has nothing to append, in any style.
+func TestOtherTypes(t *testing.T) {
+	for _, typ := range []dto.MetricType{dto.MetricType_GAUGE_HISTOGRAM, 99, -1} {
+		f := uniform(t, typ, 3)
+		for _, format := range formats() {
+			if got := f.Append([]byte("before"), styleOf(t, format), make([]uint64, f.Words()), 0, 3); string(got) != "before" {
+				t.Errorf("%v: %s", typ, got)
+			}
+		}
+	}
+}
+
 // parsed is the family h of a text.
 func parsed(t *testing.T, text string) *dto.MetricFamily {
 	t.Helper()

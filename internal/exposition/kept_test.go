@@ -2,6 +2,7 @@ package exposition
 
 import (
 	"math"
+	"sync"
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
@@ -82,16 +83,40 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// Property: what is kept of a family has no room that will never be used.
-func TestKeptSize(t *testing.T) {
-	f, _ := someFamily(t, "a_total", dto.MetricType_COUNTER)
-	few := f.Series
-	for range 1000 {
-		f = &Family{Name: "a_total", Type: f.Type, Series: append(f.Series[:len(f.Series):len(f.Series)], few...)}
+// Property: goroutines that are the first to ask get one rendering.
+func TestKeptOnce(t *testing.T) {
+	for range 200 {
+		f, _ := someFamily(t, "a_total", dto.MetricType_HISTOGRAM)
+		var got [8]*rendering
+		var wg sync.WaitGroup
+		for i := range got {
+			wg.Go(func() { got[i] = f.rendered(Style{scheme: model.EscapingScheme(i % schemes)}) })
+		}
+		wg.Wait()
+		for _, r := range got {
+			if r != got[0] {
+				t.Fatal("rendered twice")
+			}
+		}
 	}
-	l := f.rendered(Style{}).lines
-	if cap(l.text) > len(l.text)*9/8 || cap(l.ends) != len(f.Series) {
-		t.Errorf("%d bytes in %d, %d lines in %d", len(l.text), cap(l.text), len(f.Series), cap(l.ends))
+}
+
+// Property: what is kept of a family has no room that will never be used, but for
+// what the allocator rounds up.
+func TestKeptSize(t *testing.T) {
+	one, _ := someFamily(t, "a", dto.MetricType_COUNTER)
+	for series := 1; series < 10_000; series += 1 + series/7 {
+		f := &Family{Name: one.Name, Type: one.Type}
+		for i := range series {
+			f.Series = append(f.Series, one.Series[i%3])
+			if i > sizedAfter { // so that more is expected than comes
+				f.Series[i].Labels = ""
+			}
+		}
+		l := f.rendered(Style{}).lines
+		if cap(l.text) > 16+len(l.text)*6/5 || len(l.ends) != series || cap(l.ends) != series {
+			t.Errorf("%d bytes in %d, %d lines in %d", len(l.text), cap(l.text), series, cap(l.ends))
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ type lines struct {
 
 // renderer writes the lines of one family.
 type renderer struct {
-	lines
+	lines  // as far as they are
 	family *Family
 	style  Style
 	name   string
@@ -30,7 +30,15 @@ type renderer struct {
 	// labels and labelsEnd are where in text the labels of the present series
 	// were written for its first line, to be copied for the others.
 	labels, labelsEnd int
+
+	// Series of a family are mostly alike but for the values of their labels.
+	names  []labelName // by position, of the series before
+	bounds []float64   // of the series before
+	tails  []string    // what is behind the labels in the lines of its buckets
 }
+
+// labelName is what is written for the name of a label, up to its value.
+type labelName struct{ name, text string }
 
 // sizedAfter is how many series have to be rendered before the size of all is
 // guessed from theirs.
@@ -49,7 +57,7 @@ func (f *Family) renderLines(style Style) *lines {
 	if cap(r.text)-len(r.text) > len(r.text)/8 {
 		r.text = slices.Clone(r.text) // the capacity would be kept as long as the family
 	}
-	return &r.lines
+	return &lines{r.text, r.ends}
 }
 
 // firstLine is where in ends a series begins.
@@ -65,10 +73,11 @@ func (r *renderer) series(s *Series) {
 	r.labels, r.labelsEnd = 0, 0
 	switch r.family.Type {
 	case dto.MetricType_HISTOGRAM:
-		for _, bound := range s.Bounds {
-			r.bucket(s, bound)
+		for _, tail := range r.bucketTails(s.Bounds) {
+			r.begin(s, "_bucket")
+			r.text = append(append(r.text, r.separator), tail...)
+			r.ends = append(r.ends, len(r.text))
 		}
-		r.bucket(s, math.Inf(+1))
 		r.sample(s, "_sum")
 		r.sample(s, "_count")
 	case dto.MetricType_SUMMARY:
@@ -79,22 +88,36 @@ func (r *renderer) series(s *Series) {
 	}
 }
 
-func (r *renderer) sample(s *Series, suffix string) {
-	r.begin(s, suffix)
-	r.end()
+// bucketTails has one for each bound, and one for infinity.
+func (r *renderer) bucketTails(bounds []float64) []string {
+	if r.tails != nil && slices.Equal(r.bounds, bounds) {
+		return r.tails
+	}
+	r.bounds, r.tails = bounds, make([]string, 0, len(bounds)+1)
+	for _, bound := range bounds {
+		r.tails = append(r.tails, r.bucketTail(bound))
+	}
+	r.tails = append(r.tails, r.bucketTail(math.Inf(+1)))
+	return r.tails
 }
 
-func (r *renderer) bucket(s *Series, bound float64) {
-	r.begin(s, "_bucket")
-	r.text = append(append(r.text, r.separator), model.BucketLabel+`="`...)
-	r.separator = ','
+func (r *renderer) bucketTail(bound float64) string {
+	b := []byte(model.BucketLabel + `="`)
 	if spelled, ok := r.family.Spelling[bound]; ok && !r.style.openMetrics {
-		r.text = appendEscaped(r.text, spelled, true)
+		b = appendEscaped(b, spelled, true)
 	} else {
-		r.text = appendFloat(r.text, bound, r.style.openMetrics)
+		b = appendFloat(b, bound, r.style.openMetrics)
 	}
-	r.text = append(r.text, '"')
-	r.end()
+	return string(append(b, `"} `...))
+}
+
+func (r *renderer) sample(s *Series, suffix string) {
+	r.begin(s, suffix)
+	if r.separator == ',' {
+		r.text = append(r.text, '}')
+	}
+	r.text = append(r.text, ' ')
+	r.ends = append(r.ends, len(r.text))
 }
 
 // begin writes a line up to the last label of the series.
@@ -122,24 +145,26 @@ func (r *renderer) begin(s *Series, suffix string) {
 }
 
 func (r *renderer) writeLabels(s *Series) {
-	separator := r.separator
+	separator, position := r.separator, 0
 	for name, value := range s.Labels.All() {
-		name = escape.Label(name)
 		if name == model.MetricNameLabel {
 			value = escape.Name(value, r.style.scheme)
 		}
-		r.text = appendName(append(r.text, separator), escape.Name(name, r.style.scheme))
-		r.text = append(r.text, '=', '"')
+		r.text = append(append(r.text, separator), r.labelName(position, name)...)
 		r.text = append(appendEscaped(r.text, value, true), '"')
 		separator = ','
+		position++
 	}
 }
 
-// end writes what is between the labels and the number.
-func (r *renderer) end() {
-	if r.separator == ',' {
-		r.text = append(r.text, '}')
+func (r *renderer) labelName(position int, name string) string {
+	if position == len(r.names) {
+		r.names = append(r.names, labelName{})
 	}
-	r.text = append(r.text, ' ')
-	r.ends = append(r.ends, len(r.text))
+	known := &r.names[position]
+	if known.name != name { // no label has an empty one
+		escaped := escape.Name(escape.Label(name), r.style.scheme)
+		*known = labelName{name, string(append(appendName(nil, escaped), '=', '"'))}
+	}
+	return known.text
 }

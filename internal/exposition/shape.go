@@ -55,11 +55,19 @@ func (f *Family) isPlain() bool {
 	if !escape.Plain(f.Name) {
 		return false
 	}
+	var known []string // the names of the series before, by position: mostly the same again
 	for i := range f.Series {
+		position := 0
 		for name, value := range f.Series[i].Labels.All() {
-			if !escape.Plain(escape.Label(name)) || name == model.MetricNameLabel && !escape.Plain(value) {
+			if position == len(known) {
+				known = append(known, "") // which no label has
+			}
+			if name != known[position] && !escape.Plain(escape.Label(name)) ||
+				name == model.MetricNameLabel && !escape.Plain(value) {
 				return false
 			}
+			known[position] = name
+			position++
 		}
 	}
 	return true
