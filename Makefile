@@ -119,6 +119,11 @@ fuzz: ## every fuzz target for FUZZTIME, or so many times: 1000x
 bench: ## every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./mmapstore ./worker ./aggregate ./exporter
 
+.PHONY: bench-peers
+bench-peers: ## ratios to the peers on the same data, and what is kept of them; BENCH="-only REGEXP" for some
+	.ci/install-bench
+	$(GO) run ./bench $(if $(BENCH),$(BENCH),-results bench/RESULTS.md -plot bench/dead-pids.svg)
+
 .PHONY: golden
 golden: ## write the golden files anew, after a look at the difference
 	$(GO) test ./mmapstore ./directory -run Golden -update

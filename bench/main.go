@@ -1,0 +1,109 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+)
+
+func main() {
+	if err := dispatch(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// dispatch measures, or is one of the processes that a measurement needs.
+func dispatch() error {
+	if len(os.Args) > 1 {
+		if role, ok := roles[os.Args[1]]; ok {
+			return role(os.Args[2:])
+		}
+	}
+	only := flag.String("only", "", "measure the rows whose path matches this `regexp`")
+	profile := flag.String("profile", "", "print where our side's time goes in the rows that match this `regexp`, and measure nothing")
+	quick := flag.Bool("quick", false, "use small sets: the table is complete, and its figures mean nothing")
+	results := flag.String("results", "", "write the table, the machine and the notes to this `file`")
+	plotFile := flag.String("plot", "", "write the plot of scrape time against dead processes to this `file`")
+	repository := flag.String("C", ".", "the repository's `directory`")
+	flag.Parse()
+	l, err := newLab(*repository, *quick)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if *profile != "" {
+		return l.profileAll(*profile)
+	}
+	rows, err := l.measureAll(*only)
+	if err != nil {
+		return err
+	}
+	fmt.Print(table(rows))
+	if *plotFile != "" {
+		err = errors.Join(err, l.plot.write(*plotFile))
+	}
+	if *results != "" {
+		err = errors.Join(err, os.WriteFile(*results, []byte(report(rows)), 0o644)) //nolint:gosec // G306: for all to read
+	}
+	return err
+}
+
+// groups is the table, in its order.
+func groups() []*group {
+	var all []*group
+	all = append(all, commonScrapes()...)
+	all = append(all, changedScrapes(), nativeScrapes(), newArchiving().group())
+	all = append(all, writerGroups()...)
+	return append(all, allocations(), sidecarMemory())
+}
+
+// measureAll returns the rows that match, measured.
+func (l *lab) measureAll(only string) ([]*row, error) {
+	re, err := regexp.Compile(only)
+	if err != nil {
+		return nil, err
+	}
+	var rows []*row
+	for _, g := range groups() {
+		if !g.matches(re) {
+			continue
+		}
+		began := time.Now()
+		if err := g.run(l); err != nil {
+			return nil, err
+		}
+		for _, r := range g.rows {
+			if re.MatchString(r.path) {
+				l.say("%s", r.line())
+				rows = append(rows, r)
+			}
+		}
+		l.say("  in %v", time.Since(began).Round(time.Second))
+	}
+	return rows, nil
+}
+
+func (l *lab) profileAll(only string) error {
+	re, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups() {
+		if g.matches(re) && g.profile != nil {
+			if err := g.profile(l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// roles are what this program is when it runs again, for a measurement that needs
+// more processes.
+var roles = map[string]func(args []string) error{}

@@ -1,0 +1,103 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/promfold/promfold/internal/rig"
+)
+
+// peer is a process that merges a directory with its own client whenever it is
+// told to, and takes the time itself: neither its start nor HTTP is in it.
+type peer struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+
+	root string // where it may write
+}
+
+func (l *lab) clientPython(dir string) (*peer, error) {
+	return l.startPeer(l.python, "client_python.py", dir)
+}
+func (l *lab) gitlab(dir string) (*peer, error) { return l.startPeer(l.ruby, "gitlab.rb", dir) }
+
+func (l *lab) startPeer(interpreter, script, dir string) (*peer, error) {
+	cmd := exec.Command(interpreter, filepath.Join(l.peers, script), dir) //nolint:gosec // G204: paths of ours
+	// For Ruby, which otherwise makes a directory that it does not use.
+	cmd.Env = append(os.Environ(), "prometheus_multiproc_dir="+dir, "PROMETHEUS_MULTIPROC_DIR="+dir)
+	cmd.Stderr = l.log
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &peer{cmd, in, bufio.NewReader(out), l.root}, nil
+}
+
+// merge is one merge.
+func (p *peer) merge() (time.Duration, error) { return p.ask("time") }
+
+// samples is what the peer makes of the directory.
+func (p *peer) samples() (rig.Samples, error) {
+	path := filepath.Join(p.root, "exposition")
+	if _, err := p.ask("write " + path); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return rig.Parse(string(text))
+}
+
+func (p *peer) ask(command string) (time.Duration, error) {
+	if _, err := io.WriteString(p.in, command+"\n"); err != nil {
+		return 0, fmt.Errorf("%s: %w", p.cmd, err)
+	}
+	line, err := p.out.ReadString('\n')
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", p.cmd, err)
+	}
+	seconds, err := strconv.ParseFloat(strings.TrimSpace(line), 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", p.cmd, err)
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+// close ends the process and returns the most memory that it ever had.
+func (p *peer) close() (peakRSS int64, err error) {
+	_ = p.in.Close()
+	if err := p.cmd.Wait(); err != nil {
+		return 0, fmt.Errorf("%s: %w", p.cmd, err)
+	}
+	return peakOf(p.cmd)
+}
+
+// peakOf is the most memory that an ended process had in bytes, mapped pages
+// included.
+func peakOf(cmd *exec.Cmd) (int64, error) {
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0, errors.New("the system does not tell what the process used")
+	}
+	return int64(usage.Maxrss) << 10, nil //nolint:unconvert // types differ between processors
+}
