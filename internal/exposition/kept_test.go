@@ -85,13 +85,23 @@ func TestKept(t *testing.T) {
 
 // Property: goroutines that are the first to ask get one rendering.
 func TestKeptOnce(t *testing.T) {
-	for range 200 {
-		f, _ := someFamily(t, "a_total", dto.MetricType_HISTOGRAM)
-		var got [8]*rendering
-		var wg sync.WaitGroup
-		for i := range got {
-			wg.Go(func() { got[i] = f.rendered(Style{scheme: model.EscapingScheme(i % schemes)}) })
+	few, _ := someFamily(t, "a_total", dto.MetricType_HISTOGRAM)
+	for range 20 {
+		f := &Family{Name: few.Name, Type: few.Type}
+		for i := range 1000 { // so that all come before the first is done
+			f.Series = append(f.Series, few.Series[i%3])
 		}
+		f.Words()
+		var got [4]*rendering
+		var wg sync.WaitGroup
+		begin := make(chan struct{})
+		for i := range got {
+			wg.Go(func() {
+				<-begin
+				got[i] = f.rendered(Style{scheme: model.EscapingScheme(i % schemes)})
+			})
+		}
+		close(begin)
 		wg.Wait()
 		for _, r := range got {
 			if r != got[0] {
