@@ -10,6 +10,7 @@ import (
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/mmapstore"
+	"github.com/promfold/promfold/mmapstore/stock"
 )
 
 // Options are the choices of New. The zero value works.
@@ -40,8 +41,9 @@ type Options struct {
 // scans run one at a time. An exporter and an archiver in one process share a
 // Directory, so that each file is opened once.
 type Directory struct {
-	path string
-	o    Options
+	path     string
+	o        Options
+	siblings *stock.Siblings // of the files of stock clients
 
 	// mu guards what is known of the files, for the length of a scan.
 	mu      sync.Mutex
@@ -62,11 +64,12 @@ func New(path string, o Options) *Directory {
 		o.Identities = NewIdentities()
 	}
 	d := &Directory{
-		path:    filepath.Clean(path),
-		o:       o,
-		files:   make(map[string]*tracked),
-		orphans: make(map[mmapstore.ID]*tracked),
-		archive: aggregate.NewArchive(),
+		path:     filepath.Clean(path),
+		o:        o,
+		siblings: stock.NewSiblings(),
+		files:    make(map[string]*tracked),
+		orphans:  make(map[mmapstore.ID]*tracked),
+		archive:  aggregate.NewArchive(),
 	}
 	d.SetOverrides(o.Overrides)
 	return d

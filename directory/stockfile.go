@@ -46,7 +46,7 @@ func (d *Directory) openStock(path string) (*stockFile, error) {
 	if rubydb.IsFileName(f.base) {
 		open = rubydb.Open
 	}
-	r, err := open(path, f.base, stock.Options{Overrides: d.overrides.Load().of, Open: d.openRegular})
+	r, err := open(path, f.base, stock.Options{Overrides: d.overrides.Load().of, Open: d.openRegular, Siblings: d.siblings})
 	if err != nil {
 		return nil, err
 	}

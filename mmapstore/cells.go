@@ -95,6 +95,34 @@ func (c *Cells) DropLast() {
 	c.runs = c.runs[:last]
 }
 
+// Places are where the cells of a file lie. They do not change, and goroutines may
+// share them.
+type Places struct {
+	runs  []cellRun
+	words int
+	need  int64
+	holes holeGuard
+}
+
+// Places are those of all cells that were added, for other files that hold the same
+// cells at the same places.
+func (c *Cells) Places() Places {
+	holes := c.holes
+	holes.set = slices.Clone(holes.set)
+	return Places{slices.Clip(c.runs), c.words, c.need, holes}
+}
+
+// Take gives a file all places of another at once, in the place of those that were
+// added before, which are the first of them. false, if Add would have refused any.
+func (c *Cells) Take(p Places) bool {
+	if p.need > c.size || p.words < c.words || p.holes.cost != c.holes.cost || p.holes.lacks(c.holes.held) {
+		return false
+	}
+	c.runs, c.words, c.need = p.runs, p.words, p.need
+	c.holes.used, c.holes.set = p.holes.used, slices.Clone(p.holes.set)
+	return true
+}
+
 // Reserve makes room for n more calls of Add.
 func (c *Cells) Reserve(n int) { c.runs = slices.Grow(c.runs, n) }
 

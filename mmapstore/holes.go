@@ -47,3 +47,7 @@ func (g *holeGuard) admit(off, n int64) bool {
 	g.used += fresh
 	return true
 }
+
+// lacks reports whether what was admitted takes more pages than a file has that
+// holds so many.
+func (g *holeGuard) lacks(held int64) bool { return g.cost && g.used > held }

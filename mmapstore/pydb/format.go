@@ -38,6 +38,16 @@ func newFormat(n name) *format {
 // Frame is that of all these clients.
 func (f *format) Frame() stock.Frame { return stock.PaddingApart }
 
+// kind is what decides how the keys of a file are understood.
+type kind struct {
+	typ    mmapstore.Type
+	mode   mmapstore.Mode
+	client client
+}
+
+// Kind is told by the name, and by the first key.
+func (f *format) Kind() any { return kind{f.name.typ, f.name.mode, f.client} }
+
 // Traits are told by the name, and by the first key.
 func (f *format) Traits() stock.Traits {
 	t := stock.Traits{

@@ -12,12 +12,14 @@ import (
 // format is a file's share in reading it.
 type format struct {
 	traits  stock.Traits
+	clock   clock
 	family  []byte
 	scratch []byte
 }
 
 func newFormat(n name, c clock) *format {
 	return &format{
+		clock:  c,
 		family: []byte(n.family),
 		traits: stock.Traits{
 			Identity: n.pid, PID: n.number(), Sparse: true, Timed: true, Time: c.nanoseconds,
@@ -27,6 +29,15 @@ func newFormat(n name, c clock) *format {
 
 // Frame is that of the client: its keys contain their padding.
 func (f *format) Frame() stock.Frame { return stock.PaddingWithin }
+
+// kind is what decides how the keys of a file are understood.
+type kind struct {
+	family string
+	clock  clock
+}
+
+// Kind is told by the name.
+func (f *format) Kind() any { return kind{string(f.family), f.clock} }
 
 // Traits are told by the name. The file has no types: the keys tell some.
 func (f *format) Traits() stock.Traits { return f.traits }

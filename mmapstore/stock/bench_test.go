@@ -11,18 +11,24 @@ import (
 	"github.com/promfold/promfold/mmapstore/stock"
 )
 
+var benchBounds = []string{".005", ".01", ".025", ".05", ".075", ".1", ".25", ".5", ".75", "1.0", "2.5", "5.0", "7.5", "10.0", "+Inf"}
+
+// benchBucket is the key of the i-th bucket of a file.
+func benchBucket(i int) string {
+	n := len(benchBounds)
+	return fmt.Sprintf(`["http_seconds", "http_seconds_bucket", {"le": "%s", "method": "GET", "path": "/api/v1/item/%d"}, "Time to answer."]`, benchBounds[i%n], i/n)
+}
+
 // benchFile is a file of n entries as client_python writes them.
 func benchFile(b *testing.B, base string, n int) string {
 	path := filepath.Join(b.TempDir(), base)
 	f := fixture.Create(b, path, 65536)
-	bounds := []string{".005", ".01", ".025", ".05", ".075", ".1", ".25", ".5", ".75", "1.0", "2.5", "5.0", "7.5", "10.0", "+Inf"}
 	for i := range n {
 		if base == "counter_1.db" {
 			f.Add(fmt.Sprintf(`["http_requests", "http_requests_total", {"code": "200", "method": "GET", "path": "/api/v1/item/%d"}, "Requests that were answered."]`, i), float64(i), 0)
 			continue
 		}
-		f.Add(fmt.Sprintf(`["http_seconds", "http_seconds_bucket", {"le": "%s", "method": "GET", "path": "/api/v1/item/%d"}, "Time to answer."]`,
-			bounds[i%len(bounds)], i/len(bounds)), float64(i), 0)
+		f.Add(benchBucket(i), float64(i), 0)
 	}
 	return path
 }

@@ -34,6 +34,9 @@ func (d *damages) add(off int64, err error) {
 	d.first = append(d.first, damage{off, err})
 }
 
+// none reports whether nothing was added.
+func (d *damages) none() bool { return len(d.first) == 0 && d.more == 0 }
+
 // joined is what is wrong with the file at path: the places, and where reading
 // stopped, if it did.
 func joined(path string, entries, series *damages, tail damage) error {

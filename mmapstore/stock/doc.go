@@ -20,6 +20,7 @@
 //
 // Refresh goes through refresh.go (how far to read), life.go (whether it still is
 // what was read), detect.go (with times or without), entry.go (one entry),
+// siblings.go and adopt.go (whether a file with the same keys was read before),
 // index.go (what entries say) and plan.go (where it goes in the vector of values);
 // Load through load.go and run.go.
 package stock

@@ -17,6 +17,9 @@ type Format interface {
 	// another error this entry alone is left out. The slices in k may be parts of
 	// key, and are used only until the next call.
 	Decode(key []byte, k *Key) error
+	// Kind tells those files apart of which Decode or Traits say other things, the
+	// process aside. It is comparable, and may change with the first key.
+	Kind() any
 	// Traits are what name and keys tell of the file. All may change with the
 	// first key that is decoded, none thereafter.
 	Traits() Traits

@@ -4,6 +4,7 @@ package stock_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -90,7 +91,7 @@ func FuzzReader(f *testing.F) {
 		if err := r.Load(make([]uint64, s.Words)); err != nil && !truncated {
 			t.Fatalf("load of a file that nobody cuts: %v", err)
 		}
-		compareReaders(t, r, path, name)
+		compareReaders(t, r, path, name, nil)
 		r.SetOverrides(mmapstore.Overrides{"x": {Type: mmapstore.Gauge, Mode: mmapstore.Latest}})
 		_ = r.Refresh()
 		s = r.Schema()
@@ -98,15 +99,22 @@ func FuzzReader(f *testing.F) {
 		if err := r.Load(make([]uint64, s.Words)); err != nil && !truncated {
 			t.Fatalf("load of what was laid out anew: %v", err)
 		}
+		compareSiblings(t, path, name, b, more)
 	})
 }
 
 // compareReaders holds a reader to what one finds that opens the file now.
-func compareReaders(t *testing.T, r *stock.Reader, path, name string) {
-	cold := open(t, path, name)
+func compareReaders(t *testing.T, r *stock.Reader, path, name string, siblings *stock.Siblings) {
+	cold, err := opener(name)(path, name, stock.Options{Siblings: siblings})
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer cold.Close()
 	_ = cold.Refresh()
 	s, want := r.Schema(), cold.Schema()
+	if siblings != nil {
+		s.Version = want.Version
+	}
 	words, wanted := make([]uint64, s.Words), make([]uint64, want.Words)
 	if err, other := r.Load(words), cold.Load(wanted); (err != nil) != (other != nil) {
 		t.Fatalf("one reader loads with %v, another with %v", err, other)
@@ -115,6 +123,30 @@ func compareReaders(t *testing.T, r *stock.Reader, path, name string) {
 	}
 	if !reflect.DeepEqual(s, want) || !slices.Equal(words, wanted) {
 		t.Fatalf("one reader has %+v %v\nanother %+v %v", s, words, want, wanted)
+	}
+}
+
+// compareSiblings holds readers with siblings to those without, of the file and of
+// another that differs in one byte.
+func compareSiblings(t *testing.T, path, name string, b []byte, place uint8) {
+	siblings := stock.NewSiblings()
+	for i := range 3 {
+		if i == 2 && len(b) > 0 {
+			at := int(place) % len(b)
+			other := append(slices.Clone(b[:at]), append([]byte{b[at] ^ (1 << (place % 8))}, b[at+1:]...)...)
+			if err := os.WriteFile(path, other, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lone := open(t, path, name)
+		err := lone.Refresh()
+		r, _ := opener(name)(path, name, stock.Options{Siblings: siblings})
+		if got := r.Refresh(); fmt.Sprint(got) != fmt.Sprint(err) || r.Identity() != lone.Identity() || r.ParsedBytes() != lone.ParsedBytes() {
+			t.Fatalf("with siblings: %v, %q, %d bytes; without: %v, %q, %d bytes", got, r.Identity(), r.ParsedBytes(), err, lone.Identity(), lone.ParsedBytes())
+		}
+		compareReaders(t, lone, path, name, siblings)
+		r.Close()
+		lone.Close()
 	}
 }
 
@@ -213,8 +245,9 @@ func mutate(path string, text []byte, rnd *rand.Rand) {
 }
 
 func readUntil(t *testing.T, path, base string, done <-chan struct{}) {
+	siblings := stock.NewSiblings()
 	for {
-		r := openAny(path, base)
+		r := openAny(path, base, siblings)
 		for range 3 {
 			if r == nil {
 				break
@@ -238,8 +271,8 @@ func readUntil(t *testing.T, path, base string, done <-chan struct{}) {
 }
 
 // openAny is nil if the file cannot be opened.
-func openAny(path, base string) *stock.Reader {
-	r, err := opener(base)(path, base, stock.Options{})
+func openAny(path, base string, siblings *stock.Siblings) *stock.Reader {
+	r, err := opener(base)(path, base, stock.Options{Siblings: siblings})
 	if err != nil {
 		return nil
 	}

@@ -30,6 +30,10 @@ type index struct {
 	texts   slabs  // of label sets
 }
 
+func newIndex() *index {
+	return &index{byName: make(map[string]int32), byText: make(map[string]int32)}
+}
+
 // item is an entry of the file.
 type item struct {
 	off  uint32 // of the entry, for messages

@@ -67,11 +67,10 @@ const (
 	notLess        // it never decreases
 )
 
-func newPlan(old *plan) *plan {
+func newPlan(old *plan, s *Siblings) *plan {
 	p := &plan{families: make(map[string]int32), united: make(map[int32]bool), gauges: make(map[gaugeKey]int)}
-	p.schema.SumWords = 1
+	p.schema.SumWords, p.schema.Version = 1, s.version(old)
 	if old != nil {
-		p.schema.Version = old.schema.Version + 1
 		p.least = old.schema.Words + 1
 	}
 	return p
@@ -84,19 +83,25 @@ func (p *plan) damage(off uint32, err error) {
 // lay brings the plan up to date with what was parsed. cells is the length of the
 // cells' vector.
 func (r *Reader) lay(cells int) {
-	if r.plan.items == len(r.index.items) && !r.overruled {
+	switch {
+	case r.overruled:
+		r.own()
+	case r.sibling != nil:
+		r.show(r.sibling.plan)
+		return
+	case r.plan.items == len(r.index.items):
 		return
 	}
 	r.overruled = false
 	t := r.laidTraits()
 	if r.plan.items > 0 && r.outdated(&t) {
-		r.plan = newPlan(r.plan)
+		r.plan = newPlan(r.plan, r.siblings)
 		for i := range r.index.sets {
 			r.index.sets[i].laid = false
 		}
 	}
 	p := r.plan
-	p.prepare(&r.index, &t, r.overrides, cells)
+	p.prepare(r.index, &t, r.overrides, cells)
 	for i := p.items; i < len(r.index.items); i++ {
 		it := &r.index.items[i]
 		s := &r.index.sets[it.set]
@@ -104,9 +109,9 @@ func (r *Reader) lay(cells int) {
 		switch {
 		case m.shape.drop:
 		case !parted(m.shape.typ):
-			p.layItem(&r.index, it, &t)
+			p.layItem(r.index, it, &t)
 		case !s.laid:
-			p.laySet(&r.index, it.set, &t)
+			p.laySet(r.index, it.set, &t)
 		}
 		s.laid = true
 	}
@@ -129,7 +134,7 @@ func (r *Reader) laidTraits() Traits {
 // fit into the plan: a known label set got another part, or is there again, a
 // sparse histogram got another bound, or a metric another shape.
 func (r *Reader) outdated(t *Traits) bool {
-	x := &r.index
+	x := r.index
 	if r.plan.shared != x.share(t) {
 		return true
 	}

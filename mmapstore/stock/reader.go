@@ -5,7 +5,6 @@ package stock
 import (
 	"fmt"
 	"os"
-	"reflect"
 	"sync"
 
 	"github.com/promfold/promfold/mmapstore"
@@ -17,6 +16,8 @@ type Options struct {
 	Overrides mmapstore.Overrides
 	// Open opens the file. Default: mmapstore.OpenRegular.
 	Open func(path string) (*os.File, int64, error)
+	// Siblings are asked before anything is parsed. May be nil.
+	Siblings *Siblings
 }
 
 // Reader reads the file of some process that uses a stock client, which may be
@@ -34,8 +35,9 @@ type Reader struct {
 	end       int64 // parsed up to here
 	parsed    int64
 	empty     bool
-	index     index
+	index     *index
 	plan      *plan
+	least     int // words of a plan that was taken; earlier vectors have fewer
 	overrides mmapstore.Overrides
 	overruled bool    // overrides are others than those of the plan
 	damages   damages // entries that were left out
@@ -43,6 +45,11 @@ type Reader struct {
 
 	life                  life
 	firstEntry, lastEntry specimen // that were read
+
+	siblings *Siblings // may be nil
+	sibling  *sibling  // what index and plan are of, and so not to be written to; or nil
+	from     uint64    // the sibling that they were the beginning of, or 0
+	raw      []byte    // entries to offer at the end of a Refresh
 }
 
 // Open opens the file at path, which is of the format f. Errors: ErrNotRegular,
@@ -56,8 +63,8 @@ func Open(path string, f Format, o Options) (*Reader, error) {
 		return nil, err
 	}
 	return &Reader{
-		f: file, cells: mmapstore.NewCells(file), format: f, end: headerSize, overrides: o.Overrides, plan: newPlan(nil),
-		index: index{byName: make(map[string]int32), byText: make(map[string]int32)},
+		f: file, cells: mmapstore.NewCells(file), format: f, end: headerSize, overrides: o.Overrides,
+		index: newIndex(), plan: newPlan(nil, o.Siblings), siblings: o.Siblings,
 	}, nil
 }
 
@@ -77,11 +84,12 @@ func (r *Reader) Schema() mmapstore.Schema {
 func (r *Reader) Load(dst []uint64) error {
 	r.mu.Lock()
 	p, life := *r.plan, r.life
+	least := max(p.least, r.least)
 	r.mu.Unlock()
 	if life != asBefore {
 		return r.lost()
 	}
-	if len(dst) < p.least || len(dst) > p.schema.Words {
+	if len(dst) < least || len(dst) > p.schema.Words {
 		return fmt.Errorf("load %d words of %s: %w", len(dst), r.f.Name(), ErrRedone)
 	}
 	return r.loader.load(dst, &p, r.cells)
@@ -91,7 +99,7 @@ func (r *Reader) Load(dst []uint64) error {
 func (r *Reader) SetOverrides(o mmapstore.Overrides) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if reflect.ValueOf(o).Pointer() != reflect.ValueOf(r.overrides).Pointer() {
+	if mapAddress(o) != mapAddress(r.overrides) {
 		r.overrides, r.overruled = o, true
 	}
 }
@@ -130,8 +138,8 @@ func (r *Reader) File() *os.File { return r.f }
 // Path is the name under which the file was opened.
 func (r *Reader) Path() string { return r.f.Name() }
 
-// ParsedBytes is how many bytes of entries were parsed since Open. It tells a
-// test that nothing is parsed twice.
+// ParsedBytes is how many bytes of entries were parsed since Open, or found to be
+// a sibling's. It tells a test that nothing is parsed twice.
 func (r *Reader) ParsedBytes() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,6 +160,9 @@ func (r *Reader) Close() error {
 		return nil
 	}
 	r.closed = true
+	if r.sibling != nil {
+		r.siblings.letGo(r.sibling)
+	}
 	r.cells.Close()
 	return r.f.Close()
 }

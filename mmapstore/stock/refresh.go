@@ -41,6 +41,7 @@ func (r *Reader) Refresh() error {
 		return errors.Join(err, r.damage())
 	}
 	r.lay(r.cells.Words())
+	r.offer(limit)
 	return r.damage()
 }
 
@@ -100,32 +101,55 @@ func (r *Reader) stop(off int64, err error) {
 // damage joins what is wrong with the file.
 func (r *Reader) damage() error { return joined(r.f.Name(), &r.damages, &r.plan.damages, r.tail) }
 
-// chunkSize is how much of a file is read at once.
-const chunkSize = 256 << 10
-
 // parse takes up the entries below limit.
 func (r *Reader) parse(limit, used int64) error {
-	var b []byte
-	for begun := false; r.end < limit; begun = true {
-		n := min(limit-r.end, chunkSize)
-		if int64(cap(b)) < n {
-			b = make([]byte, n)
-		}
-		b = b[:n]
-		if _, err := r.f.ReadAt(b, r.end); err != nil {
+	if r.end > limit || r.end == limit && !r.overruled {
+		return nil
+	}
+	buffer, free := r.siblings.buffer()
+	c := &chunk{f: r.f, b: (*buffer)[:0]}
+	defer func() {
+		*buffer = c.b
+		free()
+	}()
+	if r.layout == unknown {
+		b, err := c.read(r.end, limit)
+		if err != nil {
 			return r.unread(err)
 		}
-		if r.layout == unknown {
-			l, err := detect(&window{r.f, b, r.end}, limit, used, r.format)
-			if l == unknown {
-				return r.unread(err)
-			}
-			r.layout, r.loader.stride = l, int32(r.words(l))
+		if r.layout, err = detect(&window{r.f, b, r.end}, limit, used, r.format); r.layout == unknown {
+			return r.unread(err)
+		}
+		r.loader.stride = int32(r.words(r.layout))
+	}
+	if adopted, err := r.adopt(c, limit); err != nil {
+		return r.unread(err)
+	} else if adopted || r.end == limit {
+		return nil
+	}
+	r.own()
+	if err := r.parseOn(c, limit); err != nil {
+		return err
+	}
+	r.join(limit)
+	return nil
+}
+
+// parseOn takes up the entries below limit, which are like no sibling's.
+func (r *Reader) parseOn(c *chunk, limit int64) error {
+	for begun := false; r.end < limit; begun = true {
+		b, err := c.read(r.end, limit)
+		if err != nil {
+			return r.unread(err)
 		}
 		if !begun {
+			r.expect(limit)
 			r.reserve(b, limit)
 		}
-		if !r.takeAll(b, limit) {
+		begin := r.end
+		more := r.takeAll(b, limit)
+		r.collect(b[:min(r.end-begin, int64(len(b)))]) // an entry that is too long ends behind
+		if !more {
 			return nil
 		}
 	}
@@ -178,7 +202,7 @@ func (r *Reader) takeAll(b []byte, limit int64) bool {
 		e, err := r.layout.cut(b, limit-r.end, frame)
 		switch {
 		case err == nil:
-			if err = r.take(e, words, &k); err != nil {
+			if err = r.takeUp(e, words, &k); err != nil {
 				r.stop(r.end, err)
 				return false
 			}
@@ -198,8 +222,8 @@ func (r *Reader) takeAll(b []byte, limit int64) bool {
 	return true
 }
 
-// take takes up an entry. An error means that nothing behind it can be trusted.
-func (r *Reader) take(e entry, words int, k *Key) error {
+// takeUp takes up an entry. An error means that nothing behind it can be trusted.
+func (r *Reader) takeUp(e entry, words int, k *Key) error {
 	k.reset()
 	err := r.format.Decode(e.key, k)
 	if errors.Is(err, ErrKey) {
