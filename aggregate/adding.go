@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"math"
+	"math/bits"
 )
 
 // What the steps of a program do: words of one source are added to the totals. These
@@ -12,33 +13,54 @@ const maxWhole = 1 << 53
 
 // addCounters returns how many values no process can have counted.
 func (t *totals) addCounters(st *step, words []uint64) (invalid int) {
-	stride := int(st.words)
-	words = words[st.word:][:int(st.n)*stride]
-	for p := st.place; len(words) >= stride; words = words[stride:] {
-		t.addCount(p, words[0])
-		for _, w := range words[1:stride] {
-			if w != 0 && !t.addFloat(p, math.Float64frombits(w), st) {
-				invalid++
+	if st.sums != 1 {
+		return t.addUnrounded(st, words)
+	}
+	words = words[st.word:][:2*st.n]
+	counts := t.counts[st.place.count:][:st.n]
+	for i := range counts {
+		sum, carry := bits.Add64(counts[i], words[2*i], 0)
+		if rest := words[2*i+1]; rest != 0 {
+			v := math.Float64frombits(rest)
+			if n := int64(v); 0 <= n && n < maxWhole && float64(n) == v { // no NaN, no fraction
+				var more uint64
+				sum, more = bits.Add64(sum, uint64(n), 0)
+				carry += more
+			} else {
+				invalid += t.addFraction(st, int32(i), v)
 			}
 		}
-		p.count, p.sum = p.count+1, p.sum+1
+		if carry > 0 {
+			t.sums[st.place.sum+int32(i)].add(float64(carry) * (1 << 64))
+		}
+		counts[i] = sum
 	}
 	return invalid
 }
 
-// addFloat adds what a counter holds as a float, nearly always a whole number in the
-// files of stock clients. It reports false for what no process can have counted.
-func (t *totals) addFloat(p place, v float64, st *step) bool {
-	if n := uint64(v); n < maxWhole && float64(n) == v { // nothing negative, nor NaN
-		t.addCount(p, n)
-		return true
-	}
+// addFraction adds what a counter holds as a float and is no whole number. It returns
+// 1 for what no process can have counted.
+func (t *totals) addFraction(st *step, i int32, v float64) (invalid int) {
 	// An archive's low part may be negative; a process' float may not.
 	if st.what == stepCounters && (!finite(v) || v < 0 && st.sums == 1) {
-		return false
+		return 1
 	}
-	t.sums[p.sum].add(v)
-	return true
+	t.sums[st.place.sum+i].add(v)
+	return 0
+}
+
+// addUnrounded is addCounters for an archive, whose sums are of several floats.
+func (t *totals) addUnrounded(st *step, words []uint64) (invalid int) {
+	for i := range st.n {
+		at := words[st.word+i*st.words:][:st.words]
+		t.addCount(place{count: st.place.count + i, sum: st.place.sum + i}, at[0])
+		for _, w := range at[1:] {
+			if w != 0 {
+				invalid += t.addFraction(st, i, math.Float64frombits(w))
+			}
+		}
+	}
+	return invalid
 }
 
 func (t *totals) addHistograms(st *step, words []uint64) {

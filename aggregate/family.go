@@ -91,12 +91,12 @@ func (v *variant) observe(bounds []float64) {
 	}
 }
 
-// at returns the series of the label set, making it; a histogram with the bounds.
-func (m *Merger) at(v *variant, labels mmapstore.Labels, bounds []float64) *series {
+// at returns the series of the label set, making it; a histogram with the bounds. It
+// has no place yet.
+func (v *variant) at(labels mmapstore.Labels, bounds []float64) *series {
 	s, ok := v.series[labels]
 	if !ok {
 		s = &series{labels: labels, family: v, odd: !plainLabels(labels), bounds: bounds}
-		s.place = m.totals.place(s)
 		v.series[labels] = s
 		v.odd = v.odd || s.odd
 		v.order = append(v.order, s)

@@ -25,8 +25,8 @@ type lane struct {
 	moved    bool  // some source has other lives than in the last merge
 }
 
-// laneWords is how many values are worth a lane of their own.
-const laneWords = 1 << 14
+// worthLane is how many values are worth a lane of their own.
+const worthLane = 1 << 14
 
 // read reads all sources and adds them up in the merger's totals. It reports whether
 // lives changed, and how many values were left out.
@@ -59,7 +59,7 @@ func (m *Merger) divide(taking []part) []*lane {
 	for _, t := range taking {
 		words += t.c.schema.Words
 	}
-	n := max(1, min(runtime.GOMAXPROCS(0), words/laneWords, len(taking)))
+	n := max(1, min(runtime.GOMAXPROCS(0), words/m.worthLane, len(taking)))
 	for len(m.lanes) < n {
 		m.lanes = append(m.lanes, &lane{m: m})
 	}

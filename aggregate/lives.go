@@ -108,7 +108,8 @@ func (m *Merger) foldLoser(from, into *variant) {
 		if !shows {
 			continue
 		}
-		to := m.at(into, s.labels, nil)
+		to := into.at(s.labels, nil)
+		m.totals.place(to)
 		to.stamp = m.merge
 		to.life.contributors += s.life.contributors
 		c, at := m.totals.gauges[s.place.gauge], &m.totals.gauges[to.place.gauge]

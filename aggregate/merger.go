@@ -33,6 +33,7 @@ type Merger struct {
 	programs  map[programKey]*program
 	neighbour *program // made last
 	lanes     []*lane
+	worthLane int // how many values are worth a lane of their own; lower in tests
 	totals    totals
 	wasted    int // accumulators of series that are gone, or have others
 	invalid   int // values of this merge that no law can take
@@ -48,10 +49,11 @@ func NewMerger(now func() time.Time) *Merger {
 		now = time.Now
 	}
 	return &Merger{
-		now:      now,
-		groups:   make(map[string]*group),
-		sources:  make(map[sourceKey]*compiled),
-		programs: make(map[programKey]*program),
+		now:       now,
+		groups:    make(map[string]*group),
+		sources:   make(map[sourceKey]*compiled),
+		programs:  make(map[programKey]*program),
+		worthLane: worthLane,
 	}
 }
 

@@ -59,20 +59,25 @@ const (
 	stepSingle // by the long way, which knows of lives and of times
 )
 
-// compile makes the steps.
-func (p *program) compile() {
+// compile makes the steps. Series without a place get one, in the order in which they
+// lie in the source.
+func (p *program) compile(t *totals) {
 	order := make([]int32, 0, len(p.targets))
 	for i, s := range p.targets {
-		if s != nil && p.counts(int32(i), s) {
+		if s != nil {
 			order = append(order, int32(i))
 		}
 	}
 	byWord := func(a, b int32) int { return cmp.Compare(p.schema.Series[a].Word, p.schema.Series[b].Word) }
-	if !slices.IsSortedFunc(order, byWord) { // as they lie in memory
+	if !slices.IsSortedFunc(order, byWord) {
 		slices.SortFunc(order, byWord)
 	}
 	buried := p.buried()
 	for _, i := range order {
+		t.place(p.targets[i])
+		if !p.counts(i) {
+			continue
+		}
 		st := p.stepOf(i)
 		switch {
 		case buried[i]:
@@ -87,7 +92,8 @@ func (p *program) compile() {
 
 // counts reports whether the series has values to add: live gauges of the dead have
 // none, nor have gauges that were deleted before they were archived.
-func (p *program) counts(i int32, s *series) bool {
+func (p *program) counts(i int32) bool {
+	s := p.targets[i]
 	if s.family.typ.Cumulative() {
 		return true
 	}

@@ -31,7 +31,7 @@ type schedule struct {
 
 func newSchedule(t *testing.T, choose func(int) int) *schedule {
 	s := &schedule{t: t, choose: choose, old: aggregate.NewArchive()}
-	s.warm = aggregate.NewMerger(s.now)
+	s.warm = aggregate.NewMerger(s.now).InLanes()
 	return s
 }
 

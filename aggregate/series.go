@@ -18,7 +18,8 @@ type series struct {
 	seen           bool   // it is in the outline, or would be but for a clash of names
 	stamp          uint64 // the last merge that gathered lives and found a contributor
 
-	place place // of its accumulators
+	place  place // of its accumulators, once it is placed
+	placed bool
 	// life is as of the last merge that found another set of sources, or of lives.
 	life life
 
@@ -110,11 +111,13 @@ func (m *Merger) extend(s *series, bounds []float64) {
 	if len(all) == len(s.bounds) || len(all) > mmapstore.MaxBounds {
 		return
 	}
-	m.wasted += len(s.bounds) + 1
+	if s.placed {
+		m.wasted += len(s.bounds) + 1
+		s.placed = false
+		m.placed++
+	}
 	s.bounds = all
-	s.place = m.totals.place(s)
 	s.shown.buckets = nil // the guard begins anew with the new buckets
-	m.placed++
 }
 
 // union is the bounds of a and b in ascending order, a itself if b adds nothing.

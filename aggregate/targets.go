@@ -75,7 +75,7 @@ func (m *Merger) target(c *compiled, p *program, i int) *series {
 	f := &c.schema.Families[from.Family]
 	s := m.likely(v, labels, i)
 	if s == nil {
-		s = m.at(v, labels, f.Bounds)
+		s = v.at(labels, f.Bounds)
 	}
 	if v.typ == mmapstore.Histogram {
 		m.widen(s, f)
@@ -103,25 +103,14 @@ func (m *Merger) dropPrograms() {
 	}
 }
 
-// placeAnew gives every series another place, in the order of the sources and without
-// gaps where series were that are gone.
+// placeAnew takes all places away, so that series get others without gaps where some
+// were that are gone.
 func (m *Merger) placeAnew() {
 	m.totals, m.wasted = totals{}, 0
 	m.placed++
-	moved := make(map[*series]bool)
-	move := func(s *series) {
-		if s != nil && !moved[s] {
-			s.place, moved[s] = m.totals.place(s), true
-		}
-	}
-	for _, t := range m.taking {
-		for _, s := range t.c.program.targets {
-			move(s)
-		}
-	}
 	for v := range m.variants() {
-		for _, s := range v.order { // those in a mode that lost
-			move(s)
+		for _, s := range v.order {
+			s.placed = false
 		}
 	}
 }
@@ -129,11 +118,20 @@ func (m *Merger) placeAnew() {
 // placeSteps makes the steps of the programs that are new, or some of whose series
 // have another place than when they were made.
 func (m *Merger) placeSteps(taking []part) {
+	done := true
 	for _, t := range taking {
 		if p := t.c.program; p.placed != m.placed {
-			p.steps, p.scatter = p.steps[:0], nil
-			p.compile()
+			p.steps, p.scatter, done = p.steps[:0], nil, false
+			p.compile(&m.totals)
 			p.placed = m.placed
+		}
+	}
+	if done {
+		return
+	}
+	for v := range m.variants() {
+		for _, s := range v.order {
+			m.totals.place(s) // in a mode that lost, from the last merge
 		}
 	}
 }

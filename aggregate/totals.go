@@ -17,10 +17,13 @@ type totals struct {
 // place is where the accumulators of a series begin.
 type place struct{ count, sum, gauge int32 }
 
-// place makes room for a series, a histogram of the bounds that it has.
-func (t *totals) place(s *series) place {
-	p, v := place{int32(len(t.counts)), int32(len(t.sums)), int32(len(t.gauges))}, s.family
-	switch {
+// place makes room for a series that has none, a histogram of the bounds that it has.
+func (t *totals) place(s *series) {
+	if s.placed {
+		return
+	}
+	s.place, s.placed = place{int32(len(t.counts)), int32(len(t.sums)), int32(len(t.gauges))}, true
+	switch v := s.family; {
 	case v.typ == mmapstore.Histogram:
 		t.counts = append(t.counts, make([]uint64, len(s.bounds)+1)...)
 		t.sums = append(t.sums, sum{})
@@ -33,7 +36,6 @@ func (t *totals) place(s *series) place {
 			t.sums = append(t.sums, sum{})
 		}
 	}
-	return p
 }
 
 // like gives t the size of another, all zero.

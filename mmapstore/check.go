@@ -38,22 +38,40 @@ func (r *Reader) check() []error {
 	return faults
 }
 
+// extent is where in the file the cells of a series or a tombstone lie.
+type extent struct{ off, end uint32 }
+
+// extents are those of all series and tombstones, as they lie in the file.
+func (r *Reader) extents(s *Schema) []extent {
+	all := make([]extent, 0, len(s.Series)+len(s.Tombstones))
+	add := func(word, n int) {
+		off := r.cellOffset(word)
+		all = append(all, extent{off, off + uint32(n)*wordSize})
+	}
+	for _, series := range s.Series {
+		add(series.Word, s.Families[series.Family].cellWords())
+	}
+	for _, t := range s.Tombstones {
+		add(t.Word, lifeWords)
+	}
+	slices.SortFunc(all, func(a, b extent) int { return cmp.Compare(a.off, b.off) })
+	return all
+}
+
 // checkOverlaps finds cells that two series share, and cells in the schema.
-func (r *Reader) checkOverlaps(*Schema, []uint64) (faults []error) {
-	runs := slices.Clone(r.cells.runs)
-	slices.SortFunc(runs, func(a, b cellRun) int { return cmp.Compare(a.off, b.off) })
+func (r *Reader) checkOverlaps(s *Schema, _ []uint64) (faults []error) {
 	end := uint32(0)
-	for _, run := range runs {
+	for _, cells := range r.extents(s) {
 		if len(faults) == maxDamages {
 			break
 		}
-		if _, schema := slices.BinarySearch(r.chunks, int64(run.off)/ChunkSize*ChunkSize); schema {
-			faults = append(faults, r.fault(run.off, "cell in the schema"))
+		if _, schema := slices.BinarySearch(r.chunks, int64(cells.off)/ChunkSize*ChunkSize); schema {
+			faults = append(faults, r.fault(cells.off, "cell in the schema"))
 		}
-		if run.off < end {
-			faults = append(faults, r.fault(run.off, "cell used twice"))
+		if cells.off < end {
+			faults = append(faults, r.fault(cells.off, "cell used twice"))
 		}
-		end = max(end, run.off+runBytes(run))
+		end = max(end, cells.end)
 	}
 	return faults
 }
@@ -103,10 +121,14 @@ func (r *Reader) fault(off uint32, format string, args ...any) error {
 
 // cellOffset is where in the file the words of the vector from word on lie.
 func (r *Reader) cellOffset(word int) uint32 {
-	i, _ := slices.BinarySearchFunc(r.cells.runs, word, func(run cellRun, word int) int {
+	runs := r.cells.runs
+	i, begins := slices.BinarySearchFunc(runs, word, func(run cellRun, word int) int {
 		return cmp.Compare(int(run.word), word)
 	})
-	return r.cells.runs[i].off
+	if !begins {
+		i--
+	}
+	return runs[i].off + (uint32(word)-runs[i].word)*wordSize
 }
 
 // splitJoined undoes errors.Join.

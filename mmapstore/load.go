@@ -82,7 +82,8 @@ func (v *mapping) copyRuns(runs []cellRun, dst []uint64) {
 			loadTimed(cells, to)
 			continue
 		}
-		for i := range to {
+		cells = cells[:len(to)]
+		for i := range cells {
 			to[i] = cells[i].Load()
 		}
 	}

@@ -27,6 +27,8 @@ type Reader struct {
 	end     int64 // schema parsed up to here
 	parsed  int64 // schema bytes read so far, jumps not counted
 	schema  Schema
+	lines   lineMap
+	given   int                // words of all series
 	records []int32            // by number of the series record: index in schema, or noSeries
 	buried  map[int32]struct{} // indices of the series that have a tombstone
 	chunks  []int64            // schema chunks behind the first

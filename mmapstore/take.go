@@ -84,6 +84,18 @@ func (r *Reader) addRun(off uint64, n int, timed bool) (word int, err error) {
 	if off < ChunkSize {
 		return 0, fmt.Errorf("cells at %d: %w", off, ErrMalformed)
 	}
+	// Cells that many series share cost a merge as much as if each had its own.
+	if r.given += n; r.given > MaxWords {
+		r.given -= n
+		return 0, fmt.Errorf("%d words: %w", r.given+n, ErrLimit)
+	}
+	if !timed {
+		var ok bool
+		if word, ok = r.lines.addLines(r.cells, off, n); ok {
+			r.schema.Words = r.cells.Words()
+			return word, nil
+		}
+	}
 	if word, err = r.cells.add(off, off, n, timed); err == nil {
 		r.schema.Words = word + n
 	}

@@ -47,7 +47,7 @@ type Writer struct {
 	mapped   map[int64][]byte // chunks by file offset: the header's and the cells'
 	families []Family
 	series   int
-	words    int                // of the vector that readers will fill
+	words    int                // in windows for cells: the most that readers will load
 	lives    map[int][]Word     // life cells of the series that were ever deleted
 	deleted  map[seriesKey]Slot // series that are deleted now
 }
@@ -159,7 +159,7 @@ func (w *Writer) AddSeries(family int, labels Labels, created time.Time) (Slot, 
 		return Slot{}, fmt.Errorf("series number %d: %w", w.series+1, ErrTooLarge)
 	}
 	f := &w.families[family]
-	cells, off, err := w.allocCells(f.cellWords(), f.WordCount(1))
+	cells, off, err := w.allocCells(f.cellWords())
 	if err != nil {
 		return Slot{}, err
 	}
@@ -168,7 +168,6 @@ func (w *Writer) AddSeries(family int, labels Labels, created time.Time) (Slot, 
 		return Slot{}, err
 	}
 	w.series++
-	w.words += f.WordCount(1)
 	return Slot{Cells: cells, id: w.series - 1, key: key}, nil
 }
 
@@ -220,7 +219,7 @@ func (w *Writer) delete(s Slot, now time.Time) error {
 
 // bury writes the tombstone of a series.
 func (w *Writer) bury(series int) ([]Word, error) {
-	life, off, err := w.allocCells(lifeWords, lifeWords)
+	life, off, err := w.allocCells(lifeWords)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +228,6 @@ func (w *Writer) bury(series int) ([]Word, error) {
 		return nil, err
 	}
 	w.lives[series] = life
-	w.words += lifeWords
 	return life, nil
 }
 
@@ -333,6 +331,10 @@ func (w *Writer) grow() error {
 
 // reserveWindow is the cell allocator's source of space.
 func (w *Writer) reserveWindow(size int64) (int64, error) {
+	words := w.words + int(size/wordSize)
+	if words > MaxWords {
+		return 0, fmt.Errorf("word number %d: %w", words, ErrTooLarge)
+	}
 	if w.cells == 0 || w.cellsEnd+size > w.cells+ChunkSize {
 		if err := w.grow(); err != nil {
 			return 0, err
@@ -349,15 +351,12 @@ func (w *Writer) reserveWindow(size int64) (int64, error) {
 		return 0, fmt.Errorf("reserve %d bytes: %w", size, err)
 	}
 	w.cellsEnd += size
+	w.words = words
 	return off, nil
 }
 
-// allocCells reserves n words, which readers load into as many words of their
-// vector as said, and views them.
-func (w *Writer) allocCells(n, vector int) ([]Word, int64, error) {
-	if w.words+vector > MaxWords {
-		return nil, 0, fmt.Errorf("word number %d: %w", w.words+vector, ErrTooLarge)
-	}
+// allocCells reserves n words and views them.
+func (w *Writer) allocCells(n int) ([]Word, int64, error) {
 	off, err := w.alloc.alloc(n)
 	if err != nil {
 		return nil, 0, err
