@@ -84,6 +84,15 @@ func (s *fileSet) change(round int) error {
 	return nil
 }
 
+// files is how many the living have.
+func (s *fileSet) files() int {
+	n := 0
+	for _, files := range s.held {
+		n += len(files)
+	}
+	return n
+}
+
 // Close ends the living.
 func (s *fileSet) Close() error {
 	var errs []error

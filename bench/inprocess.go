@@ -18,6 +18,8 @@ type handler struct {
 	request *http.Request
 	header  http.Header
 	status  int
+	keep    bool // the body of the last answer
+	body    []byte
 }
 
 func inProcess(dir string) *handler {
@@ -35,13 +37,19 @@ func (h *handler) close() { h.dir.Close() }
 
 func (h *handler) scrape() {
 	clear(h.header)
-	h.status = http.StatusOK
+	h.status, h.body = http.StatusOK, h.body[:0]
 	h.ServeHTTP(answer{h}, h.request)
 }
 
-// answer takes an answer and forgets it.
+// answer takes an answer, and forgets it unless it is to be kept.
 type answer struct{ of *handler }
 
-func (a answer) Header() http.Header         { return a.of.header }
-func (a answer) Write(b []byte) (int, error) { return len(b), nil }
-func (a answer) WriteHeader(status int)      { a.of.status = status }
+func (a answer) Header() http.Header    { return a.of.header }
+func (a answer) WriteHeader(status int) { a.of.status = status }
+
+func (a answer) Write(b []byte) (int, error) {
+	if a.of.keep {
+		a.of.body = append(a.of.body, b...)
+	}
+	return len(b), nil
+}

@@ -68,6 +68,9 @@ func of[T any](l *lab, full, quick T) T {
 // pairs is how many pairs of measurements a row has, for sides that take seconds.
 func (l *lab) pairs() int { return of(l, 5, 2) }
 
+// living is how many processes most sets have.
+func (l *lab) living() int { return of(l, 64, 4) }
+
 // timed is how long something took.
 func timed(do func() error) (time.Duration, error) {
 	began := time.Now()

@@ -7,7 +7,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"regexp"
+	"syscall"
 	"time"
 )
 
@@ -37,30 +39,51 @@ func dispatch() error {
 		return err
 	}
 	defer l.close()
-	if *profile != "" {
-		return l.profileAll(*profile)
+	done := make(chan error, 1)
+	go func() { done <- l.work(*only, *profile, *results, *plotFile) }()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	select {
+	case err := <-done:
+		return err
+	case <-signals: // nobody else would remove the files, which are large
+		return errors.New("interrupted")
 	}
-	rows, err := l.measureAll(*only)
+}
+
+// work profiles or measures, and writes what came of it.
+func (l *lab) work(only, profile, results, plotFile string) error {
+	if profile != "" {
+		return l.profileAll(profile)
+	}
+	rows, err := l.measureAll(only)
 	if err != nil {
 		return err
 	}
 	fmt.Print(table(rows))
-	if *plotFile != "" {
-		err = errors.Join(err, l.plot.write(*plotFile))
+	if l.quick {
+		fmt.Println("\nMeasured with small sets, not with those that the rows name: this only shows that all of it works.")
 	}
-	if *results != "" {
-		err = errors.Join(err, os.WriteFile(*results, []byte(report(rows)), 0o644)) //nolint:gosec // G306: for all to read
+	if plotFile != "" {
+		err = l.plot.write(plotFile)
 	}
-	return err
+	if results == "" {
+		return err
+	}
+	text, failed := l.report(rows)
+	if failed == nil {
+		failed = os.WriteFile(results, []byte(text), 0o644) //nolint:gosec // G306: for all to read
+	}
+	return errors.Join(err, failed)
 }
 
 // groups is the table, in its order.
 func groups() []*group {
 	var all []*group
 	all = append(all, commonScrapes()...)
-	all = append(all, changedScrapes(), nativeScrapes(), newArchiving().group())
+	all = append(all, changedScrapes(), nativeScrapes(), newArchiving().group(), besideArchive(), newDeadPIDs())
 	all = append(all, writerGroups()...)
-	return append(all, allocations(), sidecarMemory())
+	return append(all, allocations(), sidecarMemory(), newCrowd(), newLifetimes())
 }
 
 // measureAll returns the rows that match, measured.
@@ -103,7 +126,3 @@ func (l *lab) profileAll(only string) error {
 	}
 	return nil
 }
-
-// roles are what this program is when it runs again, for a measurement that needs
-// more processes.
-var roles = map[string]func(args []string) error{}

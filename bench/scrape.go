@@ -17,6 +17,7 @@ import (
 // scraper asks over one connection that stays open, in plain text, and reads each
 // answer into the same memory, so that hardly any of the time is its own.
 type scraper struct {
+	address string
 	conn    net.Conn
 	in      *bufio.Reader
 	request string
@@ -28,7 +29,7 @@ func connect(address string) (*scraper, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scraper{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), body: make([]byte, 0, 1<<20)}
+	s := &scraper{address: address, conn: conn, in: bufio.NewReaderSize(conn, 64<<10), body: make([]byte, 0, 1<<20)}
 	s.request = "GET /-/healthy HTTP/1.1\r\nHost: " + address + "\r\n\r\n"
 	if _, err := s.scrape(); err != nil { // so that the server has taken the connection
 		_ = conn.Close()

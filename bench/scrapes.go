@@ -167,7 +167,7 @@ func (s *scrapes) profile(l *lab) (err error) {
 func commonScrapes() []*group {
 	common := &scrapes{
 		gitlab:     true,
-		processes:  func(l *lab) int { return of(l, 64, 4) },
+		processes:  (*lab).living,
 		warm:       &row{path: "warm scrape, 64 x 4,750, against client_python", goal: "at least 300 x", atLeast: 300},
 		warmGitlab: &row{path: "warm scrape, 64 x 4,750, against GitLab's C", goal: "at least 40 x", atLeast: 40},
 		cold:       &row{path: "cold scrape, 64 x 4,750, against client_python", goal: "at least 50 x", atLeast: 50},
