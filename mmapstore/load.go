@@ -73,18 +73,23 @@ func (v *mapping) loadSome(runs []cellRun, which []int32, dst []uint64) error {
 	})
 }
 
-// copyRuns is for load and loadSome alone.
+// copyRuns is for load and loadSome alone. Cells far apart wait for memory each: the
+// less there is to do between two of them, the more of them wait at once.
 func (v *mapping) copyRuns(runs []cellRun, dst []uint64) {
-	for _, r := range runs {
-		cells := viewWords(v.m[r.off : r.off+runBytes(r)])
-		to := dst[r.word : r.word+uint32(r.n)]
+	words := viewWords(v.m)
+	for i := range runs {
+		r := &runs[i]
+		if r.n == 1 {
+			dst[r.word] = words[r.off/wordSize].Load()
+			continue
+		}
+		cells, to := words[r.off/wordSize:][:runBytes(*r)/wordSize], dst[r.word:][:r.n]
 		if r.timed {
 			loadTimed(cells, to)
 			continue
 		}
-		cells = cells[:len(to)]
-		for i := range cells {
-			to[i] = cells[i].Load()
+		for j := range cells {
+			to[j] = cells[j].Load()
 		}
 	}
 }
