@@ -16,11 +16,12 @@ const latestUnset uint64 = 1 << 63
 // SetLatest sets a timed gauge to value as of now (Unix nanoseconds). The
 // caller holds the one mutex of this process that guards the cell.
 func SetLatest(cell []Word, value float64, now int64) {
-	sets := cell[latestSets].Load()&^latestUnset + 1
+	c := (*[latestWords]Word)(cell)
+	sets := c[latestSets].Load()&^latestUnset + 1
 	slot := latestSlots + 2*(sets&1)
-	cell[slot].Store(math.Float64bits(value))
-	cell[slot+1].Store(uint64(now))
-	cell[latestSets].Store(sets)
+	c[slot].Store(math.Float64bits(value))
+	c[slot+1].Store(uint64(now))
+	c[latestSets].Store(sets)
 }
 
 // latestTries bounds how often a reader looks again. A writer in its right mind

@@ -15,13 +15,15 @@ import (
 // core is what all children have in common: who they are and where their counts
 // lie.
 //
-// A child counts in one of two ways. While its fast pointer is nil it counts in
-// words under mu. Otherwise it loads the pointer and adds atomically to the
-// cells behind it, with no lock. The pointer leaves nil under mu, after the
-// counts were moved, so a count under mu is either moved along or made in the
-// new place: none is lost. From then on the pointer moves only when the child is
-// deleted, detached, parked or its store closed; who loaded it before adds to the
-// old cells, which stay valid memory for the life of the process.
+// The metric calls of a cumulative child load a pointer to its words and add to
+// them atomically, with no lock. While the words wait on the heap for a place in
+// the file, waiting.go says how counts follow them there. A gauge that waits is
+// set under mu instead: it needs the time, and its fast pointer is nil, which
+// leaves nil under mu, after the value was moved.
+//
+// From then on the pointer moves only when the child is deleted, detached, parked
+// or its store closed; who loaded it before adds to the old cells, which stay
+// valid memory for the life of the process.
 type core struct {
 	family  *family
 	self    pointed
@@ -29,8 +31,8 @@ type core struct {
 	labels  mmapstore.Labels
 	created time.Time
 
-	// mu guards the fields below, and the counts in words while the fast
-	// pointer is nil.
+	// mu guards the fields below, and what a gauge has in words while its fast
+	// pointer is nil. No metric call of another type takes it.
 	mu sync.Mutex
 	// words hold the counts: heap or file. Gauges have the layout of timed
 	// ones if there are timedWords of them.
@@ -39,6 +41,8 @@ type core struct {
 	// zeros: a series that was deleted goes on from its old counts, and a child
 	// that was parked has counts that are not in words.
 	start []uint64
+	// waits: metric calls count in words as waiting.go says.
+	waits bool
 
 	// Guarded by Store.mu: place in the file, and whether the file's count of
 	// homeless series has this one.
@@ -50,24 +54,16 @@ type core struct {
 	seen uint64
 }
 
-// pointed is what has a fast pointer.
+// pointed is what metric calls are made on.
 type pointed interface {
-	// point sets the fast pointer; no cells are nil.
-	point(cells []mmapstore.Word)
+	// point sends metric calls to words: to wait there, or for good.
+	point(words []mmapstore.Word, waits bool)
 }
 
 // child is a metric of one of our families.
 type child interface {
 	prometheus.Metric
 	base() *core
-}
-
-// pair is two cells, nil if there are none.
-func pair(cells []mmapstore.Word) *[2]mmapstore.Word {
-	if cells == nil {
-		return nil
-	}
-	return (*[2]mmapstore.Word)(cells)
 }
 
 // placement is where a child stands with the file.
@@ -85,7 +81,7 @@ const timedWords = 5
 
 func (c *core) init(f *family, self pointed) {
 	c.family, c.self, c.created = f, self, time.Now()
-	c.words = heap(c.heapWords())
+	c.wait(heap(c.heapWords()))
 }
 
 // heap is n words that share no cache line with those of another child.
@@ -129,21 +125,28 @@ func (c *core) floatWord() int {
 func (c *core) move(slot mmapstore.Slot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.family.cumulative() {
-		if slot.Resumed {
-			c.start = c.sum(load(slot.Cells), c.start)
-		}
-		for i, n := range load(c.words) {
-			if i == c.floatWord() {
-				addFinite(&slot.Cells[i], math.Float64frombits(n))
-			} else {
-				slot.Cells[i].Add(n)
-			}
-		}
-	} else {
-		moveGauge(slot.Cells, c.words)
+	words := c.words
+	if !c.family.cumulative() {
+		moveGauge(slot.Cells, words)
+		c.settle(slot.Cells)
+		return
+	}
+	if slot.Resumed {
+		c.start = c.sum(load(slot.Cells), c.start)
 	}
 	c.settle(slot.Cells)
+	for i := range words { // only now: who finds a seal is to find the place too
+		c.add(i, take(&words[i]))
+	}
+}
+
+// add adds the value of a word to that of a cumulative child. The caller holds mu.
+func (c *core) add(word int, n uint64) {
+	if word == c.floatWord() {
+		addFinite(&c.words[word], math.Float64frombits(n))
+	} else {
+		c.words[word].Add(n)
+	}
 }
 
 // detach takes the child out of the file, or off the waiting list, for good. It
@@ -151,6 +154,16 @@ func (c *core) move(slot mmapstore.Slot) {
 func (c *core) detach() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.waits { // in private memory already, and counted in meanwhile
+		if c.start != nil {
+			for i, n := range c.negative(c.start) {
+				c.add(i, n)
+			}
+		}
+		c.start = nil
+		c.settle(c.words)
+		return
+	}
 	words := c.copyOut()
 	c.start = nil
 	c.settle(words)
@@ -168,18 +181,20 @@ func (c *core) park() {
 	} else {
 		moveGauge(words, c.words)
 	}
-	c.words = words
-	c.self.point(nil)
+	c.wait(words)
+}
+
+// wait makes words the place of the counts until there is one in the file. The
+// caller holds mu.
+func (c *core) wait(words []mmapstore.Word) {
+	c.words, c.waits = words, c.family.cumulative()
+	c.self.point(words, true)
 }
 
 // settle makes words the place of the counts. The caller holds mu.
 func (c *core) settle(words []mmapstore.Word) {
-	c.words = words
-	if c.family.cumulative() || len(words) != timedWords {
-		c.self.point(words)
-	} else {
-		c.self.point(nil) // timed: every set takes mu
-	}
+	c.words, c.waits = words, false
+	c.self.point(words, false)
 }
 
 // copyOut is the child's own value in fresh memory. The caller holds mu.
@@ -260,14 +275,17 @@ func addFloat(w *mmapstore.Word, v float64) {
 func addFinite(w *mmapstore.Word, v float64) bool {
 	for {
 		old := w.Load()
-		sum := math.Float64frombits(old) + v
-		if !finite(sum) {
+		sum := math.Float64bits(math.Float64frombits(old) + v)
+		if sum&exponent == exponent { // infinite or NaN
 			return false
 		}
-		if w.CompareAndSwap(old, math.Float64bits(sum)) {
+		if w.CompareAndSwap(old, sum) {
 			return true
 		}
 	}
 }
+
+// exponent is the bits of a float64 that are all ones if it is not finite.
+const exponent = 0x7ff << 52
 
 func finite(v float64) bool { return math.Abs(v) <= math.MaxFloat64 }

@@ -17,9 +17,13 @@ const maxWhole = 1 << 53
 
 type counterCells = [2]mmapstore.Word // whole amounts, then all others as float64
 
-// counter implements prometheus.Counter and ExemplarAdder.
+// counter implements prometheus.Counter and ExemplarAdder. Inc and Add call no
+// function that is not inlined: see waiting.go.
 type counter struct {
 	cells atomic.Pointer[counterCells] // the fast pointer, see core
+	// waiting is where to count while the fast pointer is nil. It is set before
+	// that is, and cleared after: who finds both nil looks again.
+	waiting atomic.Pointer[counterCells]
 	core
 }
 
@@ -29,7 +33,15 @@ func newCounter(f *family) *counter {
 	return c
 }
 
-func (c *counter) point(cells []mmapstore.Word) { c.cells.Store(pair(cells)) }
+func (c *counter) point(words []mmapstore.Word, waits bool) {
+	if waits {
+		c.waiting.Store((*counterCells)(words))
+		c.cells.Store(nil)
+		return
+	}
+	c.cells.Store((*counterCells)(words))
+	c.waiting.Store(nil)
+}
 
 // Inc implements prometheus.Counter.
 func (c *counter) Inc() {
@@ -37,39 +49,52 @@ func (c *counter) Inc() {
 		cells[0].Add(1)
 		return
 	}
-	c.addSlow(1)
+	for {
+		if cells := c.waiting.Load(); cells != nil && addWaiting(&cells[0], 1) {
+			return
+		}
+		if cells := c.cells.Load(); cells != nil {
+			cells[0].Add(1)
+			return
+		}
+	}
 }
 
 // Add implements prometheus.Counter. An amount that is negative, infinite or
 // NaN, or would make the total so, is ignored, and counted in Stats.
 func (c *counter) Add(v float64) {
-	cells := c.cells.Load()
-	switch n := uint64(v); {
-	case cells == nil:
-		c.addSlow(v)
-	case n < maxWhole && float64(n) == v: // nothing negative, nor NaN: they differ from any uint64
-		cells[0].Add(n)
-	case v > 0 && addFinite(&cells[1], v):
-	default:
-		c.reject()
+	n := int64(v)
+	for {
+		if cells := c.cells.Load(); cells != nil {
+			if isWhole(n, v) {
+				cells[0].Add(uint64(n))
+			} else if !(v > 0 && addFinite(&cells[1], v)) {
+				c.reject()
+			}
+			return
+		}
+		cells := c.waiting.Load()
+		switch {
+		case cells == nil:
+		case isWhole(n, v):
+			if addWaiting(&cells[0], uint64(n)) {
+				return
+			}
+		case v > 0 && addFinite(&cells[1], v):
+			return
+		case cells[1].Load() != sealed:
+			c.reject()
+			return
+		}
 	}
 }
+
+// isWhole reports whether v goes to the integer cell, as n, its whole part. What
+// the conversion makes of a v that has none is not below maxWhole, or not v.
+func isWhole(n int64, v float64) bool { return uint64(n) < maxWhole && float64(n) == v }
 
 // AddWithExemplar implements prometheus.ExemplarAdder. The exemplar is dropped.
 func (c *counter) AddWithExemplar(v float64, _ prometheus.Labels) { c.Add(v) }
-
-// addSlow adds while there is no fast pointer, or while it is being set.
-func (c *counter) addSlow(v float64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch n := uint64(v); {
-	case n < maxWhole && float64(n) == v:
-		c.words[0].Add(n)
-	case v > 0 && addFinite(&c.words[1], v):
-	default:
-		c.reject()
-	}
-}
 
 // Collect implements prometheus.Collector.
 func (c *counter) Collect(ch chan<- prometheus.Metric) { ch <- c }

@@ -13,10 +13,12 @@ import (
 
 type gaugeCells = [2]mmapstore.Word // set mark, then value
 
-// gauge implements prometheus.Gauge. In the timed modes the fast pointer stays
-// nil, as a value and its time are set together under mu.
+// gauge implements prometheus.Gauge.
 type gauge struct {
-	cells atomic.Pointer[gaugeCells] // the fast pointer, see core
+	// cells is the fast pointer, see core. It is nil as well until the first
+	// set, which makes the mark, so that no other set need look at it; and in
+	// the timed modes always, as a value and its time are set together under mu.
+	cells atomic.Pointer[gaugeCells]
 	core
 }
 
@@ -26,13 +28,18 @@ func newGauge(f *family) *gauge {
 	return g
 }
 
-func (g *gauge) point(cells []mmapstore.Word) { g.cells.Store(pair(cells)) }
+func (g *gauge) point(words []mmapstore.Word, _ bool) {
+	if len(words) == timedWords || words[0].Load() == 0 {
+		g.cells.Store(nil)
+		return
+	}
+	g.cells.Store((*gaugeCells)(words))
+}
 
 // Set implements prometheus.Gauge.
 func (g *gauge) Set(v float64) {
 	if cells := g.cells.Load(); cells != nil {
 		cells[1].Store(math.Float64bits(v))
-		markSet(cells)
 		return
 	}
 	g.setSlow(v)
@@ -42,17 +49,28 @@ func (g *gauge) Set(v float64) {
 func (g *gauge) Add(v float64) {
 	if cells := g.cells.Load(); cells != nil {
 		addFloat(&cells[1], v)
-		markSet(cells)
 		return
 	}
 	g.addSlow(v)
 }
 
 // Inc implements prometheus.Gauge.
-func (g *gauge) Inc() { g.Add(1) }
+func (g *gauge) Inc() {
+	if cells := g.cells.Load(); cells != nil {
+		addFloat(&cells[1], 1)
+		return
+	}
+	g.addSlow(1)
+}
 
 // Dec implements prometheus.Gauge.
-func (g *gauge) Dec() { g.Add(-1) }
+func (g *gauge) Dec() {
+	if cells := g.cells.Load(); cells != nil {
+		addFloat(&cells[1], -1)
+		return
+	}
+	g.addSlow(-1)
+}
 
 // Sub implements prometheus.Gauge.
 func (g *gauge) Sub(v float64) { g.Add(-v) }
@@ -60,31 +78,30 @@ func (g *gauge) Sub(v float64) { g.Add(-v) }
 // SetToCurrentTime implements prometheus.Gauge.
 func (g *gauge) SetToCurrentTime() { g.Set(float64(time.Now().UnixNano()) / 1e9) }
 
-// markSet follows the store of the value: a reader that sees the mark sees a
-// value. Nearly always the mark is there, and looking is cheaper than storing.
-func markSet(cells *gaugeCells) {
-	if cells[0].Load() == 0 {
-		cells[0].Store(1)
-	}
-}
-
+// setSlow sets a gauge that is timed, waits, or is not set yet.
 func (g *gauge) setSlow(v float64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	writeGauge(g.words, v, time.Now().UnixNano())
+	if len(g.words) == timedWords {
+		mmapstore.SetLatest(g.words, v, time.Now().UnixNano())
+		return
+	}
+	writeGauge(g.words, v, 0)
+	g.point(g.words, false)
 }
 
+// addSlow is setSlow of a sum. Under mu the fast pointer may be set meanwhile,
+// and others add without mu.
 func (g *gauge) addSlow(v float64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.words) != timedWords { // got its fast pointer meanwhile
-		cells := (*gaugeCells)(g.words)
+	if cells := g.cells.Load(); cells != nil {
 		addFloat(&cells[1], v)
-		markSet(cells)
 		return
 	}
 	old, _, _ := readGauge(g.words)
 	writeGauge(g.words, old+v, time.Now().UnixNano())
+	g.point(g.words, false)
 }
 
 // Collect implements prometheus.Collector.
@@ -121,7 +138,7 @@ func writeGauge(words []mmapstore.Word, v float64, at int64) {
 		return
 	}
 	words[1].Store(math.Float64bits(v))
-	markSet((*gaugeCells)(words))
+	words[0].Store(1) // last: a reader that sees the mark sees a value
 }
 
 // moveGauge brings a gauge to a place that nobody writes yet and that is not

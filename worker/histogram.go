@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sort"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,21 +14,9 @@ import (
 
 // histogram implements prometheus.Histogram and ExemplarObserver.
 type histogram struct {
-	cells  atomic.Pointer[histogramCells] // the fast pointer, see core
+	cells  atomic.Pointer[observed] // never nil
 	bounds []float64
 	core
-}
-
-// histogramCells are the sum (a float64) and one count per bucket, +Inf last.
-// The count of all observations is not kept: it is what the buckets add up to,
-// so the two cannot disagree.
-type histogramCells struct {
-	sum     *mmapstore.Word
-	buckets []mmapstore.Word
-}
-
-func viewHistogram(words []mmapstore.Word) *histogramCells {
-	return &histogramCells{&words[0], words[1:]}
 }
 
 func newHistogram(f *family) *histogram {
@@ -38,56 +25,55 @@ func newHistogram(f *family) *histogram {
 	return h
 }
 
-func (h *histogram) point(cells []mmapstore.Word) {
-	if cells == nil {
-		h.cells.Store(nil)
-		return
-	}
-	h.cells.Store(viewHistogram(cells))
+func (h *histogram) point(words []mmapstore.Word, waits bool) {
+	h.cells.Store(&observed{&words[0], words[1:], waits})
 }
 
 // Observe implements prometheus.Histogram. An infinite or NaN value is counted
 // in its bucket and left out of the sum.
 func (h *histogram) Observe(v float64) {
 	bucket := bucketOf(h.bounds, v)
-	if cells := h.cells.Load(); cells != nil && addFinite(cells.sum, v) {
+	cells := h.cells.Load()
+	summed := addFinite(cells.sum, v)
+	for {
+		if !summed && !cells.taken() {
+			h.reject()
+			summed = true // as far as it will be
+		}
 		// The bucket comes last, so an observation that was cut off by the
 		// death of the process was not counted.
-		cells.buckets[bucket].Add(1)
-		return
+		if summed && cells.count(bucket) {
+			return
+		}
+		cells = h.cells.Load() // they have moved
+		summed = summed || addFinite(cells.sum, v)
 	}
-	h.observeSlow(v, bucket)
 }
 
 // ObserveWithExemplar implements prometheus.ExemplarObserver. The exemplar is
 // dropped.
 func (h *histogram) ObserveWithExemplar(v float64, _ prometheus.Labels) { h.Observe(v) }
 
-func (h *histogram) observeSlow(v float64, bucket int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	cells := viewHistogram(h.words)
-	if !addFinite(cells.sum, v) {
-		h.reject()
-	}
-	cells.buckets[bucket].Add(1)
-}
-
-// fewBounds is up to where looking at one bound after the other beats halving.
-const fewBounds = 32
+// fewBounds are looked at one after the other, of more the half at a time.
+const fewBounds = 8
 
 // bucketOf is the index of the first bound that is not below v; NaN is over all
-// bounds.
+// bounds. Indices are compared with the length where they are in range anyway,
+// as an index that the compiler cannot prove is a call. See waiting.go.
 func bucketOf(bounds []float64, v float64) int {
-	if len(bounds) > fewBounds {
-		return sort.SearchFloat64s(bounds, v)
-	}
-	for i, bound := range bounds {
-		if v <= bound {
-			return i
+	i := 0
+	for n := len(bounds); n > fewBounds; {
+		half := n / 2
+		if at := i + half; uint(at) < uint(len(bounds)) && !(v <= bounds[at]) {
+			i, n = at+1, n-half-1
+		} else {
+			n = half
 		}
 	}
-	return len(bounds)
+	for uint(i) < uint(len(bounds)) && !(v <= bounds[i]) {
+		i++
+	}
+	return i
 }
 
 // Collect implements prometheus.Collector.

@@ -38,7 +38,7 @@ func newMirror(f *family, labels mmapstore.Labels) *mirror {
 }
 
 // point implements pointed. A mirror is written under its lock alone.
-func (m *mirror) point([]mmapstore.Word) {}
+func (m *mirror) point([]mmapstore.Word, bool) {}
 
 // take brings a gathered value into the file.
 func (m *mirror) take(d *dto.Metric) {

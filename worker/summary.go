@@ -10,12 +10,10 @@ import (
 	"github.com/promfold/promfold/mmapstore"
 )
 
-type summaryCells = [2]mmapstore.Word // sum as float64, then count
-
 // summary implements prometheus.Summary, without quantiles: those of several
 // processes cannot be merged.
 type summary struct {
-	cells atomic.Pointer[summaryCells] // the fast pointer, see core
+	cells atomic.Pointer[observed] // never nil
 	core
 }
 
@@ -25,26 +23,26 @@ func newSummary(f *family) *summary {
 	return s
 }
 
-func (s *summary) point(cells []mmapstore.Word) { s.cells.Store(pair(cells)) }
+func (s *summary) point(words []mmapstore.Word, waits bool) {
+	s.cells.Store(&observed{&words[0], words[1:], waits})
+}
 
 // Observe implements prometheus.Summary. An infinite or NaN value is counted
 // and left out of the sum.
 func (s *summary) Observe(v float64) {
-	if cells := s.cells.Load(); cells != nil && addFinite(&cells[0], v) {
-		cells[1].Add(1)
-		return
+	cells := s.cells.Load()
+	summed := addFinite(cells.sum, v)
+	for {
+		if !summed && !cells.taken() {
+			s.reject()
+			summed = true // as far as it will be
+		}
+		if summed && cells.count(0) { // last, as in a histogram
+			return
+		}
+		cells = s.cells.Load() // they have moved
+		summed = summed || addFinite(cells.sum, v)
 	}
-	s.observeSlow(v)
-}
-
-func (s *summary) observeSlow(v float64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	cells := (*summaryCells)(s.words)
-	if !addFinite(&cells[0], v) {
-		s.reject()
-	}
-	cells[1].Add(1)
 }
 
 // Collect implements prometheus.Collector.

@@ -133,6 +133,11 @@ func TestBucketOf(t *testing.T) {
 				t.Errorf("%v of %d bounds: bucket %d, want %d", v, n, got, want)
 			}
 		}
+		for v, want := range map[float64]int{math.Inf(-1): 0, math.Inf(+1): n, math.NaN(): n} {
+			if got := bucketOf(bounds, v); got != want {
+				t.Errorf("%v of %d bounds: bucket %d, want %d", v, n, got, want)
+			}
+		}
 	}
 }
 
