@@ -82,6 +82,11 @@ func (g *gauge) SetToCurrentTime() { g.Set(float64(time.Now().UnixNano()) / 1e9)
 func (g *gauge) setSlow(v float64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.set(v)
+}
+
+// set is setSlow with mu held.
+func (g *gauge) set(v float64) {
 	if len(g.words) == timedWords {
 		mmapstore.SetLatest(g.words, v, time.Now().UnixNano())
 		return
@@ -100,8 +105,7 @@ func (g *gauge) addSlow(v float64) {
 		return
 	}
 	old, _, _ := readGauge(g.words)
-	writeGauge(g.words, old+v, time.Now().UnixNano())
-	g.point(g.words, false)
+	g.set(old + v)
 }
 
 // Collect implements prometheus.Collector.
