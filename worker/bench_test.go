@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,14 +29,17 @@ const calls = 5000
 // A call makes so many metric calls.
 type call func(n int)
 
-func versus(b *testing.B, theirs, ours call) {
+// A turn makes calls metric calls and says how long they took.
+type turn func() time.Duration
+
+func versus(b *testing.B, theirs, ours turn) {
 	b.Helper()
-	theirs(calls)
-	ours(calls)
+	theirs()
+	ours()
 	var a, o []time.Duration
 	for b.Loop() {
-		a = append(a, timed(theirs))
-		o = append(o, timed(ours))
+		a = append(a, theirs())
+		o = append(o, ours())
 	}
 	slices.Sort(a)
 	slices.Sort(o)
@@ -46,25 +50,37 @@ func versus(b *testing.B, theirs, ours call) {
 	b.ReportMetric(y/x, "ratio")
 }
 
-func timed(c call) time.Duration {
-	start := time.Now()
-	c(calls)
-	return time.Since(start)
+func alone(c call) turn {
+	return func() time.Duration {
+		start := time.Now()
+		c(calls)
+		return time.Since(start)
+	}
 }
 
-// together makes the calls of each at once, in a goroutine of its own.
-func together(each ...call) call {
-	return func(n int) {
-		var ready, done sync.WaitGroup
-		ready.Add(len(each))
-		for _, c := range each {
+// longer makes turns of several goroutines longer, as a short one is over before
+// the system has given them a core each. Where it never does, they do not contend.
+const longer = 100
+
+// together is a turn of goroutines of which each makes as many calls, divided by
+// longer. They begin when all of them run.
+func together(each ...call) turn {
+	return func() time.Duration {
+		var running atomic.Int32
+		var done sync.WaitGroup
+		took := make([]time.Duration, len(each))
+		for i, c := range each {
 			done.Go(func() {
-				ready.Done()
-				ready.Wait()
-				c(n)
+				running.Add(1)
+				for int(running.Load()) < len(each) { // a Gosched would run the other here
+				}
+				start := time.Now()
+				c(longer * calls)
+				took[i] = time.Since(start)
 			})
 		}
 		done.Wait()
+		return slices.Max(took) / longer
 	}
 }
 
@@ -120,9 +136,11 @@ func BenchmarkCounter(b *testing.B) {
 			return prometheus.NewCounter(prometheus.CounterOpts{Name: name})
 		},
 		func(name string) prometheus.Counter { return f.NewCounter(prometheus.CounterOpts{Name: name}) })
-	b.Run("Inc", func(b *testing.B) { versus(b, incs[golang](theirs[0]), incs[promfold](ours[0])) })
-	b.Run("Add1", func(b *testing.B) { versus(b, adds[golang](theirs[0], 1), adds[promfold](ours[0], 1)) })
-	b.Run("Add1.5", func(b *testing.B) { versus(b, adds[golang](theirs[0], 1.5), adds[promfold](ours[0], 1.5)) })
+	b.Run("Inc", func(b *testing.B) { versus(b, alone(incs[golang](theirs[0])), alone(incs[promfold](ours[0]))) })
+	b.Run("Add1", func(b *testing.B) { versus(b, alone(adds[golang](theirs[0], 1)), alone(adds[promfold](ours[0], 1))) })
+	b.Run("Add1.5", func(b *testing.B) {
+		versus(b, alone(adds[golang](theirs[0], 1.5)), alone(adds[promfold](ours[0], 1.5)))
+	})
 	b.Run("Inc-contending", func(b *testing.B) {
 		versus(b, together(incs[golang](theirs[0]), incs[golang](theirs[0])), together(incs[promfold](ours[0]), incs[promfold](ours[0])))
 	})
@@ -143,9 +161,11 @@ func observers(b *testing.B, theirs, ours prometheus.Observer) {
 	for i := range changing {
 		changing[i] = random.ExpFloat64()
 	}
-	b.Run("Observe", func(b *testing.B) { versus(b, observes[golang](theirs, same), observes[promfold](ours, same)) })
+	b.Run("Observe", func(b *testing.B) {
+		versus(b, alone(observes[golang](theirs, same)), alone(observes[promfold](ours, same)))
+	})
 	b.Run("Observe-changing", func(b *testing.B) {
-		versus(b, observes[golang](theirs, changing), observes[promfold](ours, changing))
+		versus(b, alone(observes[golang](theirs, changing)), alone(observes[promfold](ours, changing)))
 	})
 	b.Run("Observe-contending", func(b *testing.B) {
 		versus(b, together(observes[golang](theirs, same), observes[golang](theirs, same)), together(observes[promfold](ours, same), observes[promfold](ours, same)))
@@ -170,8 +190,8 @@ func BenchmarkSummary(b *testing.B) {
 func BenchmarkGauge(b *testing.B) {
 	o := prometheus.GaugeOpts{Name: "g"}
 	theirs, ours := prometheus.NewGauge(o), With(storeIn(b)).NewGauge(o)
-	b.Run("Set", func(b *testing.B) { versus(b, sets[golang](theirs), sets[promfold](ours)) })
-	b.Run("Add", func(b *testing.B) { versus(b, adds[golang](theirs, 1.5), adds[promfold](ours, 1.5)) })
+	b.Run("Set", func(b *testing.B) { versus(b, alone(sets[golang](theirs)), alone(sets[promfold](ours))) })
+	b.Run("Add", func(b *testing.B) { versus(b, alone(adds[golang](theirs, 1.5)), alone(adds[promfold](ours, 1.5))) })
 	b.Run("Add-contending", func(b *testing.B) {
 		versus(b, together(adds[golang](theirs, 1.5), adds[golang](theirs, 1.5)), together(adds[promfold](ours, 1.5), adds[promfold](ours, 1.5)))
 	})
@@ -182,11 +202,12 @@ func BenchmarkGauge(b *testing.B) {
 func BenchmarkGaugeLatest(b *testing.B) {
 	o := prometheus.GaugeOpts{Name: "g"}
 	theirs, ours := prometheus.NewGauge(o), With(storeIn(b)).WithMode(Latest).NewGauge(o)
-	versus(b, func(n int) {
+	clock := func(n int) {
 		for range n {
 			theirs.Set(float64(time.Now().UnixNano()))
 		}
-	}, sets[promfold](ours))
+	}
+	versus(b, alone(clock), alone(sets[promfold](ours)))
 }
 
 func BenchmarkWithLabelValues(b *testing.B) {
@@ -199,5 +220,5 @@ func BenchmarkWithLabelValues(b *testing.B) {
 			}
 		}
 	}
-	versus(b, look(prometheus.NewCounterVec(o, labels)), look(With(storeIn(b)).NewCounterVec(o, labels)))
+	versus(b, alone(look(prometheus.NewCounterVec(o, labels))), alone(look(With(storeIn(b)).NewCounterVec(o, labels))))
 }
