@@ -4,10 +4,13 @@ package sys_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -115,5 +118,59 @@ func TestOpenSole(t *testing.T) {
 	}
 	if _, err := d.OpenSole("none", os.O_RDWR, 0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("none: %v", err)
+	}
+}
+
+// Property: a listing has each name once, with the inode to which it leads, in a
+// directory larger than what is read at once, again and again.
+func TestLister(t *testing.T) {
+	base := t.TempDir()
+	const files = 3000
+	want := make(map[string]uint64)
+	for i := range files {
+		name := fmt.Sprintf("%04d-%s", i, strings.Repeat("x", 100))
+		must(t, os.WriteFile(filepath.Join(base, name), nil, 0o600))
+		var st unix.Stat_t
+		must(t, unix.Lstat(filepath.Join(base, name), &st))
+		want[name] = st.Ino
+	}
+	var dev unix.Stat_t
+	must(t, unix.Stat(base, &dev))
+	d := openDir(t, base)
+	var l sys.Lister
+	for range 2 {
+		got := make(map[string]uint64)
+		must(t, l.Each(d, func(e sys.Entry) {
+			if _, twice := got[string(e.Name)]; twice || e.Dev != uint64(dev.Dev) { //nolint:unconvert // types differ between systems
+				t.Errorf("%s: twice, or device %d", e.Name, e.Dev)
+			}
+			got[string(e.Name)] = e.Ino
+			if e.Ino == 0 { // the system does not tell
+				got[string(e.Name)] = want[string(e.Name)]
+			}
+		}))
+		if !maps.Equal(got, want) {
+			t.Errorf("%d names of %d, or other inodes", len(got), len(want))
+		}
+	}
+}
+
+// Property: a Dir that was closed, or given up to a file, does nothing to whatever
+// has its descriptor by then.
+func TestDirClosed(t *testing.T) {
+	d := openDir(t, t.TempDir())
+	f := d.File()
+	defer f.Close()
+	if err := d.Mkdir("made", 0o700); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("mkdir: %v", err)
+	}
+	if _, err := d.Names(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("names: %v", err)
+	}
+	if err := d.Close(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("close: %v", err)
+	}
+	if _, err := f.Stat(); err != nil {
+		t.Errorf("the file: %v", err)
 	}
 }

@@ -50,7 +50,7 @@ func (d *Dir) checkSole(f *os.File, name string) error {
 		if err := d.settle(); err != nil {
 			return err
 		}
-		now, err := d.stat(name)
+		now, err := d.Stat(name)
 		if err != nil {
 			return err
 		}
@@ -74,10 +74,4 @@ func (d *Dir) settle() error {
 		return err
 	}
 	return nil
-}
-
-// stat is about what has the name, a link for one.
-func (d *Dir) stat(name string) (st unix.Stat_t, err error) {
-	err = d.do("stat", name, func(fd int) error { return unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
-	return st, err
 }
