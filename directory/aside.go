@@ -160,7 +160,7 @@ func (d *Directory) OpenAsides(asides []Aside) ([]*File, error) {
 			errs = append(errs, err)
 		}
 	}
-	orderProviders(files)
+	orderProviders(files, nil)
 	return files, errors.Join(errs...)
 }
 
@@ -188,7 +188,8 @@ func (d *Directory) openFile(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	damage := t.update(time.Now())
+	t.probeDue(time.Now())
+	damage := t.refresh()
 	return &File{
 		file: t, verdict: t.verdict, identity: t.identity(), created: t.born(), labels: d.o.Labels, damage: damage,
 	}, nil

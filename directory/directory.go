@@ -3,7 +3,6 @@
 package directory
 
 import (
-	"cmp"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -43,6 +42,7 @@ type Options struct {
 type Directory struct {
 	path     string
 	o        Options
+	places   places
 	siblings *stock.Siblings // of the files of stock clients
 
 	// mu guards what is known of the files, for the length of a scan.
@@ -53,6 +53,7 @@ type Directory struct {
 	stamp   stamp                     // of the last good one
 	scanned bool                      // at least one scan came to something
 	owners  map[mmapstore.ID]bool     // who has an identity
+	scratch scratch                   // of scans
 
 	// overrides may change during a scan.
 	overrides atomic.Pointer[overrides]
@@ -71,6 +72,7 @@ func New(path string, o Options) *Directory {
 		orphans:  make(map[mmapstore.ID]*tracked),
 		archive:  aggregate.NewArchive(),
 	}
+	d.places = placesOf(d.path, o)
 	d.SetOverrides(o.Overrides)
 	return d
 }
@@ -91,6 +93,7 @@ func (d *Directory) Close() error {
 	}
 	clear(d.files)
 	clear(d.orphans)
+	d.scratch = scratch{}
 	d.releaseOwners(nil)
 	d.owners = nil
 	return nil
@@ -185,8 +188,4 @@ func (v *View) Close() {
 		v.foreign.Unlock()
 		v.foreign = nil
 	}
-}
-
-func byBirth(a, b *File) int {
-	return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.Path(), b.Path()))
 }

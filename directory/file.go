@@ -25,10 +25,19 @@ type tracked struct {
 	witness *aggregate.Witness
 
 	// The rest is guarded by Directory.mu.
+
+	// listed is what a listing tells of the name as long as it leads to the file. It
+	// is zero where that was not seen to be the inode of the file, and where the file
+	// is not open, so that another may get the number.
+	listed  aggregate.Inode
 	verdict mmapstore.Verdict
 	probed  time.Time // when the verdict was given
 	seen    uint64    // generation of the archive when the file was last listed
 	orphan  bool      // others removed the name; the open descriptor is all there is
+	read    bool      // it was refreshed before
+	ordered bool      // it is in Directory.order
+	scan    uint64    // number of the last scan with it
+	number  number
 }
 
 func (f *tracked) release() {
@@ -52,14 +61,30 @@ func (f *tracked) nameless() bool {
 	return err == nil && links(info) == 0
 }
 
-// update probes the writer, if it is time, and then reads what it appended: in
-// this order, so that nothing written before a death is missed. It returns what
-// is damaged.
-func (f *tracked) update(now time.Time) error {
+// isAside reports whether the file has the name that an archiver gave it.
+func (f *tracked) isAside() bool { return f.stock != nil && f.stock.aside }
+
+// seenAs notes how the listing shows the name of the file.
+func (f *tracked) seenAs(e entry) *tracked {
+	if _, closed := f.process.(*snapshot); !closed && inodeOf(f.info) == e.in {
+		f.listed = e.in
+	}
+	return f
+}
+
+// unmoved reports whether a name with such an entry in a listing leads to the file
+// still, and it holds what it held. A number stays the file's as long as it is open.
+// Where that does not answer it, the name is to be looked up.
+func (f *tracked) unmoved(in aggregate.Inode) bool {
+	return f.listed == in && in.Ino != 0 && (f.stock == nil || !f.stock.Foreign() && !f.stock.Reused())
+}
+
+// probeDue probes the writer, if it is time. What the file holds is to be read after
+// it, so that nothing written before a death is missed.
+func (f *tracked) probeDue(now time.Time) {
 	if f.due(now) {
 		f.verdict, f.probed = f.probe(), now
 	}
-	return f.refresh()
 }
 
 // due reports whether the writer is to be probed. A dead native file stays dead;

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The postmates fork of client_python archives by itself: in some process of the
@@ -25,8 +27,9 @@ const foreignWait = 2 * time.Second
 // Foreign reports whether an archiver of another program is at work in the
 // directory.
 func (d *Directory) Foreign() bool {
-	info, err := os.Lstat(filepath.Join(d.path, foreignLock))
-	return err == nil && info.Mode().IsRegular()
+	var st unix.Stat_t
+	err := unix.Lstat(filepath.Join(d.path, foreignLock), &st)
+	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
 // lockForeign keeps another program's archiver out while the view is in use, as

@@ -3,12 +3,12 @@
 package directory
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/promfold/promfold/aggregate"
@@ -16,13 +16,16 @@ import (
 )
 
 // listing is what one look at the directory finds. It changes the Directory
-// only once the scan is known to count.
+// only once the scan is known to count. A Directory has one for all its scans, which
+// so use the same memory.
 type listing struct {
-	d        *Directory
-	v        *View
-	found    map[string]*tracked // by path
-	ids      map[mmapstore.ID]*tracked
-	inodes   map[aggregate.Inode]*tracked // of files without an id of their own
+	d     *Directory
+	v     *View
+	found map[string]*tracked // by path
+	fresh int                 // how many of those taken were not known
+	ids   map[mmapstore.ID]*tracked
+	// inodes are of files without an id of their own.
+	inodes   map[aggregate.Inode]*tracked
 	absorbed map[mmapstore.ID]bool
 	// copies: files that were known, and turned out to be copies of others.
 	copies map[*tracked]bool
@@ -32,22 +35,42 @@ type listing struct {
 	asideHere bool
 	// starved is how many new files were not tried for want of descriptors.
 	starved int
+
+	names names
 }
 
-func newListing(d *Directory, v *View) *listing {
-	l := &listing{
-		d: d, v: v, absorbed: v.Archive.AbsorbedIDs(),
+func newListing(d *Directory) *listing {
+	return &listing{
+		d:      d,
 		found:  make(map[string]*tracked),
 		ids:    make(map[mmapstore.ID]*tracked),
 		inodes: make(map[aggregate.Inode]*tracked),
 		copies: make(map[*tracked]bool),
 	}
-	for path, f := range d.files {
-		if v.nativeOnly && f.stock != nil { // nobody looks, so nothing is new
+}
+
+// begin makes the listing that of a scan, which ends it.
+func (l *listing) begin(v *View) {
+	l.v, l.absorbed = v, v.Archive.AbsorbedIDs()
+	l.fresh, l.asideHere, l.starved = 0, false, 0
+	if !v.nativeOnly {
+		return
+	}
+	for path, f := range l.d.files {
+		if f.stock != nil { // nobody looks, so nothing is new
 			l.take(path, f)
 		}
 	}
-	return l
+}
+
+// end forgets all that was found.
+func (l *listing) end() {
+	clear(l.found)
+	clear(l.ids)
+	clear(l.inodes)
+	clear(l.copies)
+	l.v, l.absorbed, l.opened = nil, nil, nil
+	l.names.forget()
 }
 
 // list opens what is new and takes what is there: first the directory, then the
@@ -55,73 +78,33 @@ func newListing(d *Directory, v *View) *listing {
 // other meanwhile. The other way round, or in one listing, it would be missed.
 func (l *listing) list(ctx context.Context) error {
 	defer func() {
+		slices.SortFunc(l.v.Absorbed, func(a, b AbsorbedFile) int { return cmp.Compare(a.Path, b.Path) })
 		if l.starved > 0 {
 			l.v.Unopened += l.starved
 			l.v.Problems = append(l.v.Problems, Problem{l.d.path, fmt.Errorf("%d more files: %w", l.starved, l.v.exhausted)})
 		}
 	}()
-	listed, err := l.eachName(ctx, l.d.path, l.takeName)
+	listed, err := l.eachName(ctx, l.d.path, false, l.takeName)
 	if err != nil || !listed {
 		return err
 	}
-	listed, err = l.eachName(ctx, l.d.AsideDir(), l.takeAside)
+	listed, err = l.eachName(ctx, l.d.AsideDir(), true, l.takeAside)
 	if err != nil || listed && !l.asideHere {
 		return err
 	}
-	_, err = l.eachName(ctx, l.d.path, l.takeAside) // there was no room for AsideDir
+	_, err = l.eachName(ctx, l.d.path, true, l.takeAside) // there was no room for AsideDir
 	return err
 }
 
-// eachName calls f for every name in the directory dir. It reports whether there
-// is such a directory.
-func (l *listing) eachName(ctx context.Context, dir string, f func(path, name string)) (listed bool, err error) {
-	var names []string
-	opened, err := l.d.Dir(dir)
-	if err == nil {
-		defer opened.Close()
-		names, err = opened.Names()
-	}
-	hopeless := notDirectory(err) && dir != l.d.path // waiting would not help
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		l.v.Missing = l.v.Missing || dir == l.d.path
-		return false, nil
-	case err != nil && !l.d.scanned && !hopeless:
-		return false, fmt.Errorf("list the directory: %w", err)
-	case err != nil:
-		if hopeless {
-			err = imposter(err)
-		}
-		l.v.Problems = append(l.v.Problems, Problem{dir, err})
-		l.v.Unopened++                   // there may be any file
-		for path, f := range l.d.files { // what was there a moment ago
-			if filepath.Dir(path) == dir {
-				l.take(path, f)
-			}
-		}
-		return true, nil
-	}
-	for _, name := range names {
-		if ctx.Err() != nil {
-			return true, ctx.Err()
-		}
-		if l.v.exhausted != nil && !l.d.scanned {
-			return true, l.v.exhausted // a part must not pass for the whole: see scanOnce
-		}
-		f(filepath.Join(dir, name), name)
-	}
-	return true, nil
-}
-
 // takeName takes what a process may have put into the directory.
-func (l *listing) takeName(path, name string) {
-	switch {
+func (l *listing) takeName(dir string, e entry) {
+	switch name := e.name; {
 	case mmapstore.IsTempName(name):
-		l.v.Unborn = append(l.v.Unborn, path)
+		l.v.Unborn = append(l.v.Unborn, filepath.Join(dir, name))
 	case isStockName(name) && l.v.nativeOnly:
 		l.v.Stock = true
 	case isStockName(name) || mmapstore.IsFileName(name):
-		l.takeFile(path)
+		l.takeFile(filepath.Join(dir, name), e)
 	default:
 		_, _, aside := cutAsideName(name)
 		l.asideHere = l.asideHere || aside
@@ -129,32 +112,32 @@ func (l *listing) takeName(path, name string) {
 }
 
 // takeAside takes what an archiver has set aside.
-func (l *listing) takeAside(path, name string) {
-	id, _, aside := cutAsideName(name)
+func (l *listing) takeAside(dir string, e entry) {
+	id, _, aside := cutAsideName(e.name)
 	switch {
 	case !aside:
 	case l.absorbed[id]:
-		l.v.Absorbed = append(l.v.Absorbed, AbsorbedFile{path, id})
+		l.v.Absorbed = append(l.v.Absorbed, AbsorbedFile{filepath.Join(dir, e.name), id})
 	case l.v.nativeOnly:
 		l.v.Stock = true
 	default:
-		l.takeRenamed(path)
+		l.takeRenamed(filepath.Join(dir, e.name), e)
 	}
 }
 
 // takeRenamed takes a file that was set aside. If we know it by the name that it
 // had, it is open already: with many such files there may be no descriptors for
 // them twice.
-func (l *listing) takeRenamed(path string) {
+func (l *listing) takeRenamed(path string, e entry) {
 	if l.d.files[path] == nil {
 		if info, err := os.Lstat(path); err == nil {
 			if f := l.open(inodeOf(info)); f != nil && os.SameFile(info, f.info) {
-				l.take(path, f.renamed(path))
+				l.take(path, f.renamed(path).seenAs(e))
 				return
 			}
 		}
 	}
-	l.takeFile(path)
+	l.takeFile(path, e)
 }
 
 // open is the stock client's file with the inode that is open already, if any.
@@ -177,13 +160,13 @@ func (l *listing) open(in aggregate.Inode) *tracked {
 	return l.opened[in]
 }
 
-func (l *listing) takeFile(path string) {
+func (l *listing) takeFile(path string, e entry) {
 	if l.v.exhausted != nil && l.d.files[path] == nil {
 		l.starved++ // the next will fare no better
 		return
 	}
 	if f := l.d.at(path, l.v); f != nil {
-		l.take(path, f)
+		l.take(path, f.seenAs(e))
 	}
 }
 
@@ -212,6 +195,14 @@ func (l *listing) take(path string, f *tracked) {
 		l.inodes[f.inode()] = f
 	}
 	l.found[path] = f
+	if l.d.files[path] != f {
+		l.fresh++
+	}
+}
+
+// newsless reports whether just those files were found that are known.
+func (l *listing) newsless() bool {
+	return l.fresh == 0 && len(l.found) == len(l.d.files)
 }
 
 // same is another file of the listing that is the same as f, or a copy.
@@ -264,17 +255,8 @@ func (d *Directory) original(f, other *tracked) bool {
 // their counts, which were exposed, are kept as long as their descriptor is.
 func (l *listing) replaceVanished() {
 	d := l.d
-	for path, f := range d.files {
-		switch {
-		case l.found[path] == f:
-		case l.copies[f] || l.renamed(f):
-			f.release() // it goes on under another name
-		case l.takenIn(f) || l.droppedByClients(f):
-			f.release()
-		default:
-			f.orphan = true
-			d.orphans[f.id()] = f
-		}
+	if !l.newsless() {
+		l.releaseVanished()
 	}
 	for id, f := range d.orphans {
 		dead := f.verdict.State == mmapstore.Dead
@@ -290,6 +272,23 @@ func (l *listing) replaceVanished() {
 			delete(l.found, c.path)
 			l.name(c.path, c)
 			c.release()
+		}
+	}
+}
+
+// releaseVanished is replaceVanished for the files that had their names until now.
+func (l *listing) releaseVanished() {
+	d := l.d
+	for path, f := range d.files {
+		switch {
+		case l.found[path] == f:
+		case l.copies[f] || l.renamed(f):
+			f.release() // it goes on under another name
+		case l.takenIn(f) || l.droppedByClients(f):
+			f.release()
+		default:
+			f.orphan = true
+			d.orphans[f.id()] = f
 		}
 	}
 }

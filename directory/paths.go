@@ -18,21 +18,30 @@ const (
 	DamagedPrefix = "damaged-"
 )
 
+// places are the paths of what is promfold's own.
+type places struct{ hidden, aside, archive string }
+
+// placesOf are those of the directory at path.
+func placesOf(path string, o Options) places {
+	p := places{aside: filepath.Join(path, HiddenName)}
+	p.hidden = p.aside
+	if o.ArchiveDir != "" {
+		p.hidden = filepath.Clean(o.ArchiveDir)
+	}
+	p.archive = filepath.Join(p.hidden, ArchiveName)
+	return p
+}
+
 // AsideDir is where the archiver sets files of stock clients aside: on the same
 // file system as the directory, whatever the options say, since it renames them.
-func (d *Directory) AsideDir() string { return filepath.Join(d.path, HiddenName) }
+func (d *Directory) AsideDir() string { return d.places.aside }
 
 // HiddenDir is where archive, spare and files set aside lie: as the options
 // say, or in the directory itself.
-func (d *Directory) HiddenDir() string {
-	if d.o.ArchiveDir != "" {
-		return filepath.Clean(d.o.ArchiveDir)
-	}
-	return filepath.Join(d.path, HiddenName)
-}
+func (d *Directory) HiddenDir() string { return d.places.hidden }
 
 // ArchivePath is where the archive lies.
-func (d *Directory) ArchivePath() string { return filepath.Join(d.HiddenDir(), ArchiveName) }
+func (d *Directory) ArchivePath() string { return d.places.archive }
 
 // IsFileName reports whether a base name is one that some client gives to the
 // file of a process, or an archiver to one that it has set aside.

@@ -3,13 +3,10 @@
 package directory
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/promfold/promfold/aggregate"
@@ -93,7 +90,8 @@ func (d *Directory) scanOnce(ctx context.Context, nativeOnly bool) (v *View, set
 	if v.onDisk, err = d.readArchive(v); err != nil {
 		return v, false, err
 	}
-	l := newListing(d, v)
+	l := d.scratch.begin(d, v)
+	defer l.end()
 	if err := l.list(ctx); err != nil {
 		d.discard(l.found)
 		return v, false, err
@@ -109,9 +107,10 @@ func (d *Directory) scanOnce(ctx context.Context, nativeOnly bool) (v *View, set
 		return v, false, nil
 	}
 	l.replaceVanished()
-	d.files = l.found
+	d.files, l.found = l.found, d.files
 	d.scanned = d.scanned || !nativeOnly
 	d.update(v)
+	d.scratch.shrink(d)
 	return v, true, nil
 }
 
@@ -126,7 +125,7 @@ func (d *Directory) discard(found map[string]*tracked) {
 // the one on disk, zero if there is none that can be read.
 func (d *Directory) readArchive(v *View) (stamp, error) {
 	v.Archive = d.archive
-	on, err := readStamp(d.ArchivePath(), d.openRegular)
+	on, err := readStamp(v.path, v.open)
 	if err == nil && on == (stamp{}) {
 		// None. If there was one, others removed it; what it held was exposed
 		// and stays, and the next commit writes it again.
@@ -134,7 +133,7 @@ func (d *Directory) readArchive(v *View) (stamp, error) {
 	}
 	if err == nil && on != d.stamp {
 		var a *aggregate.Archive
-		if a, err = readArchive(d.ArchivePath(), d.openRegular); err == nil {
+		if a, err = readArchive(v.path, v.open); err == nil {
 			if a.Generation < d.stamp.generation { // a new one, whose numbers begin again
 				d.forgetGenerations()
 			}
@@ -164,7 +163,7 @@ func (d *Directory) forgetGenerations() {
 // the last good one always, without any only if waiting would not help.
 func (d *Directory) tolerate(v *View, err error) error {
 	v.ArchiveErr = err
-	v.Problems = append(v.Problems, Problem{d.ArchivePath(), err})
+	v.Problems = append(v.Problems, Problem{v.path, err})
 	if d.stamp != (stamp{}) || Damaged(err) || notDirectory(err) || errors.Is(err, fs.ErrNotExist) ||
 		errors.Is(err, mmapstore.ErrVersion) || errors.Is(err, mmapstore.ErrByteOrder) || errors.Is(err, mmapstore.ErrLimit) {
 		return nil
@@ -176,92 +175,5 @@ func (d *Directory) tolerate(v *View, err error) error {
 func (d *Directory) releaseNew(path string, f *tracked) {
 	if d.files[path] != f {
 		f.release()
-	}
-}
-
-// update probes and refreshes the files and lists them in the view.
-func (d *Directory) update(v *View) {
-	all := make([]*tracked, 0, len(d.files)+len(d.orphans))
-	all = slices.AppendSeq(all, maps.Values(d.files))
-	all = slices.AppendSeq(all, maps.Values(d.orphans))
-	if v.nativeOnly {
-		all = slices.DeleteFunc(all, func(f *tracked) bool { return f.stock != nil && !f.orphan })
-	}
-	now := time.Now()
-	for _, f := range all {
-		f.seen = d.archive.Generation
-		if f.stock != nil {
-			f.stock.SetOverrides(v.overrides.of)
-		}
-		damage := f.update(now)
-		if damage != nil {
-			v.Problems = append(v.Problems, Problem{f.path, damage})
-		}
-		f.refs.Add(1)
-		v.Files = append(v.Files, &File{
-			file: f, verdict: f.verdict, identity: f.identity(), created: f.born(),
-			labels: d.o.Labels, damage: damage, orphan: f.orphan,
-		})
-	}
-	slices.SortFunc(v.Files, byBirth)
-	orderProviders(v.Files)
-	if !v.nativeOnly {
-		d.assignIdentities(v.Files)
-	}
-}
-
-// assignIdentities gives every live process its value of the label pid. The dead
-// give theirs up first: a restart takes over the identity.
-func (d *Directory) assignIdentities(files []*File) {
-	owners := make(map[mmapstore.ID]bool)
-	for _, f := range files {
-		if f.verdict.State != mmapstore.Dead && f.Owner() != (mmapstore.ID{}) {
-			owners[f.Owner()] = true
-		}
-	}
-	d.releaseOwners(owners)
-	for _, f := range files {
-		if owners[f.Owner()] && f.verdict.State != mmapstore.Dead {
-			f.identity = d.o.Identities.Assign(f.Owner(), f.identity)
-		}
-	}
-	d.owners = owners
-}
-
-// releaseOwners frees the identities of all processes but those that remain.
-func (d *Directory) releaseOwners(remain map[mmapstore.ID]bool) {
-	for id := range d.owners {
-		if !remain[id] {
-			d.o.Identities.Release(id)
-		}
-	}
-}
-
-// orderProviders makes the files in which GitLab's client numbers the processes
-// of one identity younger by their numbers: where several live, its collector
-// shows the gauges of the highest.
-func orderProviders(files []*File) {
-	youngest := make(map[string]int64)
-	numbered := make(map[string][]*File)
-	for _, f := range files {
-		if f.file.stock == nil {
-			continue
-		}
-		if name, ok := f.file.stock.provider(); ok {
-			numbered[name] = append(numbered[name], f)
-			youngest[name] = max(youngest[name], f.created)
-		}
-	}
-	for name, same := range numbered {
-		if len(same) < 2 {
-			continue
-		}
-		slices.SortFunc(same, func(a, b *File) int {
-			x, y := a.file.stock.base, b.file.stock.base
-			return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(x, y))
-		})
-		for i, f := range same {
-			f.created = youngest[name] + int64(i)
-		}
 	}
 }
