@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -31,19 +30,11 @@ const firstDead = 100_000
 // archive runs promfold archive --once, without the waits that a round keeps
 // between two looks at a file, which are no work.
 func (l *lab) archive(dir string) (took time.Duration, peakRSS int64, err error) {
-	cmd := exec.Command(l.promfold, "archive", "--once", "--archive.interval=1ms", "--multiproc.dir="+dir) //nolint:gosec // G204: a program of ours
-	took, err = timed(func() error {
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%s: %w\n%s", cmd, err, out)
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, 0, err
+	cmd := l.metered(l.promfold, "archive", "--once", "--archive.interval=1ms", "--multiproc.dir="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return 0, 0, fmt.Errorf("%s: %w\n%s", cmd, err, out)
 	}
-	peakRSS, err = peakOf(cmd)
-	return took, peakRSS, err
+	return cmd.read()
 }
 
 // filesLeft fails unless the directory has so many .db files.

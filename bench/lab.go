@@ -19,14 +19,16 @@ type lab struct {
 	python   string // an interpreter that has client_python
 	ruby     string
 	peers    string // the folder of the peers' scripts
+	load     string // average before anything was done
 	log      io.Writer
 	plot     plot
+	meters   int // made so far
 }
 
 // newLab builds the program in a directory of its own.
 func newLab(repository string, quick bool) (*lab, error) {
 	l := &lab{
-		quick: quick, ruby: "/usr/bin/ruby", log: os.Stderr,
+		quick: quick, ruby: "/usr/bin/ruby", load: loadAverage(), log: os.Stderr,
 		python: filepath.Join(repository, "bin/bench/venv/bin/python"),
 		peers:  filepath.Join(repository, "bench/peers"),
 	}

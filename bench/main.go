@@ -42,7 +42,7 @@ func dispatch() error {
 	done := make(chan error, 1)
 	go func() { done <- l.work(*only, *profile, *results, *plotFile) }()
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
 	select {
 	case err := <-done:
 		return err

@@ -4,15 +4,12 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/promfold/promfold/internal/rig"
@@ -21,7 +18,7 @@ import (
 // peer is a process that merges a directory with its own client whenever it is
 // told to, and takes the time itself: neither its start nor HTTP is in it.
 type peer struct {
-	cmd *exec.Cmd
+	cmd *meter
 	in  io.WriteCloser
 	out *bufio.Reader
 
@@ -34,7 +31,7 @@ func (l *lab) clientPython(dir string) (*peer, error) {
 func (l *lab) gitlab(dir string) (*peer, error) { return l.startPeer(l.ruby, "gitlab.rb", dir) }
 
 func (l *lab) startPeer(interpreter, script, dir string) (*peer, error) {
-	cmd := exec.Command(interpreter, filepath.Join(l.peers, script), dir) //nolint:gosec // G204: paths of ours
+	cmd := l.metered(interpreter, filepath.Join(l.peers, script), dir)
 	// For Ruby, which otherwise makes a directory that it does not use.
 	cmd.Env = append(os.Environ(), "prometheus_multiproc_dir="+dir, "PROMETHEUS_MULTIPROC_DIR="+dir)
 	cmd.Stderr = l.log
@@ -89,15 +86,6 @@ func (p *peer) close() (peakRSS int64, err error) {
 	if err := p.cmd.Wait(); err != nil {
 		return 0, fmt.Errorf("%s: %w", p.cmd, err)
 	}
-	return peakOf(p.cmd)
-}
-
-// peakOf is the most memory that an ended process had in bytes, mapped pages
-// included.
-func peakOf(cmd *exec.Cmd) (int64, error) {
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0, errors.New("the system does not tell what the process used")
-	}
-	return int64(usage.Maxrss) << 10, nil //nolint:unconvert // types differ between processors
+	_, peakRSS, err = p.cmd.read()
+	return peakRSS, err
 }

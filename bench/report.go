@@ -17,7 +17,8 @@ import (
 func (l *lab) report(rows []*row) (string, error) {
 	var b strings.Builder
 	b.WriteString("# promfold beside its peers\n\nWritten by `make bench-peers`. Ratios count; times depend on the machine and on who else is on it.\n\n")
-	fmt.Fprintf(&b, "* %s: %s\n", time.Now().UTC().Format("2006-01-02"), machine())
+	fmt.Fprintf(&b, "* %s: %s; load average %s at the start, %s at the end\n",
+		time.Now().UTC().Format("2006-01-02"), machine(), l.load, loadAverage())
 	for _, one := range []struct {
 		name    string
 		command []string
@@ -53,6 +54,17 @@ func machine() string {
 		kernel = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
 	}
 	return fmt.Sprintf("%d cores, %s, %s", runtime.NumCPU(), model, kernel)
+}
+
+// loadAverage is how many processes wanted a processor in the last minute: those of
+// the suite take one or two, what is more are neighbours.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	last, _, _ := strings.Cut(string(text), " ")
+	return last
 }
 
 const notes = `

@@ -7,8 +7,9 @@ import "os/exec"
 // roles are what this program is when it runs again, for a measurement that needs
 // more processes.
 var roles = map[string]func(args []string) error{
-	"busy": countBusily,
-	"live": live,
+	"busy":     countBusily,
+	"live":     live,
+	"measured": measured,
 }
 
 // again is this program in a role.
