@@ -3,6 +3,8 @@
 package exporter
 
 import (
+	"slices"
+
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/archiver"
 	"github.com/promfold/promfold/directory"
@@ -26,27 +28,44 @@ func stateName(s mmapstore.State) string {
 	}
 }
 
-// tally counts by the values of a label.
-type tally map[string]int
-
-func newTally[S ~string](values []S) tally {
-	t := make(tally, len(values))
-	for _, v := range values {
-		t[string(v)] = 0
-	}
-	return t
+// tally counts by the values of a label, which are all known.
+type tally[S ~string] struct {
+	values []S
+	counts []int // by index of the value
 }
 
-func (t tally) add(o tally) {
-	for v, n := range o {
-		t[v] += n
+func newTally[S ~string](values []S) tally[S] { return tally[S]{values, make([]int, len(values))} }
+
+func (t tally[S]) count(value S) {
+	if i := slices.Index(t.values, value); i >= 0 {
+		t.counts[i]++
+	}
+}
+
+// of is the count of a value, 0 for one that is not known.
+func (t tally[S]) of(value S) int {
+	if i := slices.Index(t.values, value); i >= 0 {
+		return t.counts[i]
+	}
+	return 0
+}
+
+func (t tally[S]) add(o tally[S]) {
+	for i, n := range o.counts {
+		t.counts[i] += n
+	}
+}
+
+func (t tally[S]) emit(emit emit) {
+	for i, n := range t.counts {
+		emit(string(t.values[i]), float64(n))
 	}
 }
 
 // census is what one merge found, in numbers.
 type census struct {
 	dirs      []*dirCensus
-	conflicts tally // by kind
+	conflicts tally[aggregate.ConflictKind]
 	series    int
 	families  int
 	invalid   int
@@ -60,9 +79,9 @@ func newCensus() *census {
 type dirCensus struct {
 	path      string
 	missing   int
-	processes tally // by state
-	methods   tally // files by what told their liveness
-	errors    tally // problems by reason
+	processes tally[string]           // by state
+	methods   tally[mmapstore.Method] // files by what told their liveness
+	errors    tally[string]           // problems by reason
 	problems  []directory.Problem
 	dropped   uint64
 	orphans   int
@@ -97,7 +116,7 @@ func (c *census) take(m Member, v *directory.View) *dirCensus {
 		d.foreign = 1
 	}
 	for _, f := range v.Files {
-		d.methods[string(f.Verdict().Method)]++
+		d.methods.count(f.Verdict().Method)
 		d.dropped += f.Dropped()
 		if f.Orphan() {
 			d.orphans++
@@ -117,7 +136,7 @@ func (c *census) take(m Member, v *directory.View) *dirCensus {
 // takeProcesses counts processes, of which those of stock clients have several
 // files. A process lives if anybody writes one of them.
 func (d *dirCensus) takeProcesses(files []*directory.File) {
-	states := make(map[mmapstore.ID]mmapstore.State)
+	states := make(map[mmapstore.ID]mmapstore.State, len(files))
 	for _, f := range files {
 		id, state := f.Owner(), f.Verdict().State
 		if id == (mmapstore.ID{}) {
@@ -129,7 +148,7 @@ func (d *dirCensus) takeProcesses(files []*directory.File) {
 		}
 	}
 	for _, state := range states {
-		d.processes[stateName(state)]++
+		d.processes.count(stateName(state))
 	}
 }
 
@@ -151,7 +170,7 @@ func (d *dirCensus) takeArchiver(s archiver.Stats) {
 // problem notes a file that could not be used, or not in full.
 func (d *dirCensus) problem(p directory.Problem) {
 	d.problems = append(d.problems, p)
-	d.errors[p.Reason()]++
+	d.errors.count(p.Reason())
 }
 
 // sum is all directories as one.
