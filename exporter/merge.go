@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -18,8 +19,8 @@ import (
 // scrape is what one merge came to. Requests share it and must not change it.
 type scrape struct {
 	merged *aggregate.Result   // of the directories
-	shown  []aggregate.Family  // of merged, sorted by name, without those that have a name of ours
-	own    []*dto.MetricFamily // our own, sorted by name
+	shown  []aggregate.Family  // sorted by name: of merged but those that have a name of ours, and the census
+	own    []*dto.MetricFamily // the rest of our own, sorted by name
 }
 
 // Gather implements prometheus.Gatherer, for promhttp.
@@ -63,13 +64,15 @@ func (e *Exporter) merge(ctx context.Context) (*scrape, error) {
 	shown, conflicts := e.own.avoid(result.Families)
 	conflicts = append(result.Conflicts, conflicts...)
 	for _, conflict := range conflicts {
-		c.conflicts[string(conflict.Kind)]++
+		c.conflicts.count(conflict.Kind)
 	}
 	e.report.update(c, conflicts)
-	own, err := e.own.gather(c)
+	own, err := e.own.gather()
 	if err != nil {
 		e.report.Println("error gathering the exporter's own metrics:", err)
 	}
+	shown = append(slices.Clip(shown), e.own.census.show(c)...)
+	slices.SortFunc(shown, func(a, b aggregate.Family) int { return strings.Compare(a.Name, b.Name) })
 	return &scrape{merged: result, shown: shown, own: own}, nil
 }
 

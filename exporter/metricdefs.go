@@ -5,71 +5,51 @@ package exporter
 import (
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
-// emit takes a value of a metric with the values of its labels.
-type emit func(v float64, labels ...string)
+// emit takes a sample: the value of the metric's label, "" if it has none, and its own.
+type emit func(label string, v float64)
 
-// mergeMetric is a gauge about a merge as a whole.
-type mergeMetric struct {
-	name   string
-	desc   *prometheus.Desc
-	values func(*census, emit)
+// censusMetric is a metric about a merge as a whole or about a directory.
+type censusMetric struct {
+	name, help string
+	typ        dto.MetricType
+	label      string // besides that of the directory
+	ofMerge    func(*census, emit)
+	ofDir      func(*dirCensus, emit)
 }
 
-// dirMetric is a metric about a directory.
-type dirMetric struct {
-	name   string
-	desc   *prometheus.Desc
-	kind   prometheus.ValueType
-	values func(*dirCensus, emit)
-}
-
-func mergeMetrics() []mergeMetric {
-	gauge := func(name, help string, labels []string, values func(*census, emit)) mergeMetric {
-		return mergeMetric{name, prometheus.NewDesc(name, help, labels, nil), values}
+func mergeMetrics() []censusMetric {
+	gauge := func(name, help, label string, values func(*census, emit)) censusMetric {
+		return censusMetric{name: name, help: help, typ: dto.MetricType_GAUGE, label: label, ofMerge: values}
 	}
-	return []mergeMetric{
-		gauge("promfold_directories", "Multiprocess directories, whether or not they exist.", nil,
-			func(c *census, emit emit) { emit(float64(len(c.dirs))) }),
-		gauge("promfold_series", "Merged series, a histogram being one.", nil,
-			func(c *census, emit emit) { emit(float64(c.series)) }),
-		gauge("promfold_families", "Merged metric families.", nil,
-			func(c *census, emit emit) { emit(float64(c.families)) }),
+	return []censusMetric{
+		gauge("promfold_directories", "Multiprocess directories, whether or not they exist.", "",
+			func(c *census, emit emit) { emit("", float64(len(c.dirs))) }),
+		gauge("promfold_series", "Merged series, a histogram being one.", "",
+			func(c *census, emit emit) { emit("", float64(c.series)) }),
+		gauge("promfold_families", "Merged metric families.", "",
+			func(c *census, emit emit) { emit("", float64(c.families)) }),
 		gauge("promfold_family_conflicts", "Metric families about which processes disagree, by what in: "+
 			"type, mode (of gauges), bounds (of buckets), name (of a sample: also one that the exporter has).",
-			[]string{"kind"},
-			func(c *census, emit emit) { emitTally(c.conflicts, emit) }),
-		gauge("promfold_invalid_values", "Values left out of the merge because no process can have counted them.", nil,
-			func(c *census, emit emit) { emit(float64(c.invalid)) }),
+			"kind", func(c *census, emit emit) { c.conflicts.emit(emit) }),
+		gauge("promfold_invalid_values", "Values left out of the merge because no process can have counted them.", "",
+			func(c *census, emit emit) { emit("", float64(c.invalid)) }),
 	}
 }
 
-func emitTally(t tally, emit emit) {
-	for value, n := range t {
-		emit(float64(n), value)
-	}
-}
-
-// dirMetrics is the metrics about a directory, with the label dir unless that
-// is empty.
-func dirMetrics(dir string) []dirMetric {
-	var all []dirMetric
-	add := func(kind prometheus.ValueType, name, help, label string, values func(*dirCensus, emit)) {
-		var labels []string
-		for _, l := range []string{label, dir} {
-			if l != "" {
-				labels = append(labels, l)
-			}
-		}
-		all = append(all, dirMetric{name, prometheus.NewDesc(name, help, labels, nil), kind, values})
+// dirMetrics is the metrics about a directory.
+func dirMetrics() []censusMetric {
+	var all []censusMetric
+	add := func(typ dto.MetricType, name, help, label string, values func(*dirCensus, emit)) {
+		all = append(all, censusMetric{name: name, help: help, typ: typ, label: label, ofDir: values})
 	}
 	gauge := func(name, help, label string, values func(*dirCensus, emit)) {
-		add(prometheus.GaugeValue, name, help, label, values)
+		add(dto.MetricType_GAUGE, name, help, label, values)
 	}
 	counter := func(name, help string, value func(*dirCensus) uint64) {
-		add(prometheus.CounterValue, name, help, "", func(d *dirCensus, emit emit) { emit(float64(value(d))) })
+		add(dto.MetricType_COUNTER, name, help, "", func(d *dirCensus, emit emit) { emit("", float64(value(d))) })
 	}
 	fileMetrics(gauge)
 	archiveMetrics(gauge, counter)
@@ -83,46 +63,46 @@ type (
 
 func fileMetrics(gauge addGauge) {
 	gauge("promfold_directories_missing", "Directories that do not exist (yet).", "",
-		func(d *dirCensus, emit emit) { emit(float64(d.missing)) })
+		func(d *dirCensus, emit emit) { emit("", float64(d.missing)) })
 	gauge("promfold_processes", "Processes that have files by state. "+
 		"Dead ones wait for the archiver; unknown ones count as live.", "state",
-		func(d *dirCensus, emit emit) { emitTally(d.processes, emit) })
+		func(d *dirCensus, emit emit) { d.processes.emit(emit) })
 	gauge("promfold_liveness_files", "Files of processes by what told whether the process lives. "+
 		"The state of none is unknown.", "method",
-		func(d *dirCensus, emit emit) { emitTally(d.methods, emit) })
+		func(d *dirCensus, emit emit) { d.methods.emit(emit) })
 	gauge("promfold_file_errors", "Files that the last scan could not use, or not in full, by reason.", "reason",
-		func(d *dirCensus, emit emit) { emitTally(d.errors, emit) })
+		func(d *dirCensus, emit emit) { d.errors.emit(emit) })
 	gauge("promfold_orphan_files", "Files that others than an archiver removed and that are still counted.", "",
-		func(d *dirCensus, emit emit) { emit(float64(d.orphans)) })
+		func(d *dirCensus, emit emit) { emit("", float64(d.orphans)) })
 	gauge("promfold_dropped_series", "Series for which processes found no room in their files, "+
 		"as these processes report.", "",
-		func(d *dirCensus, emit emit) { emit(float64(d.dropped)) })
+		func(d *dirCensus, emit emit) { emit("", float64(d.dropped)) })
 }
 
 func archiveMetrics(gauge addGauge, counter addCounter) {
 	gauge("promfold_archive_size_bytes", "Size of the archive file.", "",
-		func(d *dirCensus, emit emit) { emit(float64(d.archiveSize)) })
+		func(d *dirCensus, emit emit) { emit("", float64(d.archiveSize)) })
 	gauge("promfold_archive_generation", "Number of the archive's commit, counted since the directory was new.", "",
-		func(d *dirCensus, emit emit) { emit(float64(d.archiveGeneration)) })
+		func(d *dirCensus, emit emit) { emit("", float64(d.archiveGeneration)) })
 	gauge("promfold_archive_last_commit_timestamp_seconds",
 		"Unix time at which the archive was written. Absent if there is none.", "",
 		func(d *dirCensus, emit emit) {
 			if d.archiveCommitted != 0 {
-				emit(d.archiveCommitted)
+				emit("", d.archiveCommitted)
 			}
 		})
 	gauge("promfold_archive_last_round_timestamp_seconds",
 		"Unix time at which this process' archiver last looked for dead processes. Absent if it never did.", "",
 		func(d *dirCensus, emit emit) {
 			if at := d.archiver.LastRound; !at.IsZero() {
-				emit(float64(at.UnixNano()) / float64(time.Second))
+				emit("", float64(at.UnixNano())/float64(time.Second))
 			}
 		})
 	gauge("promfold_archive_active", "Directories that this process archives; for others somebody else does, or nobody.", "",
-		func(d *dirCensus, emit emit) { emit(float64(d.active)) })
+		func(d *dirCensus, emit emit) { emit("", float64(d.active)) })
 	gauge("promfold_archive_foreign", "Directories in which another program archives files of the Python client, "+
 		"so that this one leaves them alone.", "",
-		func(d *dirCensus, emit emit) { emit(float64(d.foreign)) })
+		func(d *dirCensus, emit emit) { emit("", float64(d.foreign)) })
 	counter("promfold_archive_commits_total", "Archives that this process wrote.",
 		func(d *dirCensus) uint64 { return d.archiver.Commits })
 	counter("promfold_archive_absorbed_files_total", "Files of dead processes that this process archived.",

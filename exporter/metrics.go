@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -30,7 +29,7 @@ type ownMetrics struct {
 	merges   prometheus.Histogram
 	scrapes  prometheus.Histogram
 	failures prometheus.Counter
-	census   *censusCollector
+	census   *censusFamilies
 	// encodingErrors is one of promhttp's metrics, for the answers without it.
 	encodingErrors prometheus.Counter
 	reserved       map[string]bool // names of our samples: see avoid
@@ -55,7 +54,7 @@ func newOwnMetrics(o Options) *ownMetrics {
 			Name: "promfold_merge_failures_total",
 			Help: "Merges that failed because a directory could not be read. Their scrapes were answered with 503.",
 		}),
-		census:  newCensusCollector(o.DirectoryLabel),
+		census:  newCensusFamilies(o.DirectoryLabel),
 		known:   make(map[string]bool),
 		avoided: make(map[typedName]bool),
 	}
@@ -71,7 +70,7 @@ func newOwnMetrics(o Options) *ownMetrics {
 		m.handler(nil) // registers promhttp's metrics
 	}
 	m.reserved = m.census.names()
-	_, _ = m.gather(newCensus()) // reserves the names of the rest
+	_, _ = m.gather() // reserves the names of the rest
 	return m
 }
 
@@ -93,10 +92,8 @@ func errorCounter() *prometheus.CounterVec {
 	}, []string{"cause"})
 }
 
-// gather is our own families as of the census. One merge runs at a time, and so
-// does gather.
-func (m *ownMetrics) gather(c *census) ([]*dto.MetricFamily, error) {
-	m.census.now.Store(c)
+// gather is our own families apart from the census.
+func (m *ownMetrics) gather() ([]*dto.MetricFamily, error) {
 	families, err := m.registry.Gather()
 	for _, f := range families {
 		m.reserve(f)
@@ -170,65 +167,4 @@ func sampleNames(family string, typ dto.MetricType) (names []string) {
 		}
 	}
 	return names
-}
-
-// censusCollector shows the latest census.
-type censusCollector struct {
-	now      atomic.Pointer[census]
-	labelled bool // the metrics of directories have a label for theirs
-	dirs     []dirMetric
-	merge    []mergeMetric
-}
-
-func newCensusCollector(label string) *censusCollector {
-	c := &censusCollector{labelled: label != "", dirs: dirMetrics(label), merge: mergeMetrics()}
-	c.now.Store(newCensus())
-	return c
-}
-
-// names is the names of all metrics, of those too that are absent now.
-func (c *censusCollector) names() map[string]bool {
-	names := make(map[string]bool)
-	for _, m := range c.dirs {
-		names[m.name] = true
-	}
-	for _, m := range c.merge {
-		names[m.name] = true
-	}
-	return names
-}
-
-// Describe implements prometheus.Collector.
-func (c *censusCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, m := range c.dirs {
-		ch <- m.desc
-	}
-	for _, m := range c.merge {
-		ch <- m.desc
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (c *censusCollector) Collect(ch chan<- prometheus.Metric) {
-	now := c.now.Load()
-	for _, m := range c.merge {
-		m.values(now, func(v float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, v, labels...)
-		})
-	}
-	if !c.labelled {
-		c.collectDir(ch, now.sum())
-		return
-	}
-	for _, d := range now.dirs {
-		c.collectDir(ch, d, d.path)
-	}
-}
-
-func (c *censusCollector) collectDir(ch chan<- prometheus.Metric, d *dirCensus, path ...string) {
-	for _, m := range c.dirs {
-		m.values(d, func(v float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, v, append(labels, path...)...)
-		})
-	}
 }

@@ -83,7 +83,7 @@ func (r *reporter) update(c *census, conflicts []aggregate.Conflict) {
 	unknown := 0
 	var all []trouble
 	for _, d := range c.dirs {
-		unknown += d.processes["unknown"]
+		unknown += d.processes.of("unknown")
 		all = append(all, d.troubles()...)
 	}
 	for _, conflict := range conflicts {

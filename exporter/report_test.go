@@ -26,7 +26,9 @@ func TestReportLiveness(t *testing.T) {
 	for _, unknown := range []int{0, 2, 3, 2, 0, 0} {
 		c := newCensus()
 		d := newDirCensus("dir")
-		d.processes["unknown"] = unknown
+		for range unknown {
+			d.processes.count("unknown")
+		}
 		c.dirs = append(c.dirs, d)
 		r.update(c, nil)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"unicode/utf8"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -35,6 +36,7 @@ func (e *Exporter) writeText(w *bodyWriter, r *http.Request, s *scrape, format e
 	buffer := buffers.Get().(*pieces)
 	defer buffer.recycle()
 	buffer.to = w
+	encoder := expfmt.NewEncoder(buffer, format) // of the families that are not merged
 	wanted := nameFilter(r)
 	s.each(func(f aggregate.Family) {
 		if wanted(f.Name) && !w.broken {
@@ -44,12 +46,16 @@ func (e *Exporter) writeText(w *bodyWriter, r *http.Request, s *scrape, format e
 		if !wanted(f.GetName()) || w.broken {
 			return
 		}
-		if err := buffer.own(f, format); err != nil && !w.broken {
+		if err := encoder.Encode(f); err != nil && !w.broken {
 			bodyLog{e.report, w}.Println(fmt.Sprintf("error encoding metric family %q: %v", f.GetName(), err))
 			e.own.encodingErrors.Inc()
 		}
 	})
-	if err := buffer.end(format); err != nil || w.broken {
+	if end, ok := encoder.(expfmt.Closer); ok && !w.broken {
+		_ = end.Close() // into buffer, which takes all
+		buffer.flush(0)
+	}
+	if w.broken {
 		e.own.encodingErrors.Inc() // promhttp calls it that
 	}
 }
@@ -68,15 +74,30 @@ func (p *pieces) family(f aggregate.Family, style exposition.Style) {
 	}
 }
 
-// own renders a family of our own.
-func (p *pieces) own(f *dto.MetricFamily, format expfmt.Format) error {
-	return expfmt.NewEncoder(p, format).Encode(f)
-}
-
-// Write implements io.Writer for expfmt.
+// Write implements io.Writer, and what follows the interface that expfmt writes to
+// without a buffer of its own.
 func (p *pieces) Write(b []byte) (int, error) {
 	p.b = append(p.b, b...)
 	return len(b), nil
+}
+
+// WriteString implements io.StringWriter.
+func (p *pieces) WriteString(s string) (int, error) {
+	p.b = append(p.b, s...)
+	return len(s), nil
+}
+
+// WriteByte implements io.ByteWriter.
+func (p *pieces) WriteByte(c byte) error {
+	p.b = append(p.b, c)
+	return nil
+}
+
+// WriteRune writes a rune, as bytes.Buffer does.
+func (p *pieces) WriteRune(r rune) (int, error) {
+	before := len(p.b)
+	p.b = utf8.AppendRune(p.b, r)
+	return len(p.b) - before, nil
 }
 
 // flush writes what there is, if it is that much.
@@ -85,20 +106,6 @@ func (p *pieces) flush(least int) {
 		_, _ = p.to.Write(p.b) // which remembers
 		p.b = p.b[:0]
 	}
-}
-
-// end writes the rest.
-func (p *pieces) end(format expfmt.Format) error {
-	if p.to.broken {
-		return nil
-	}
-	if format.FormatType() == expfmt.TypeOpenMetrics {
-		if _, err := expfmt.FinalizeOpenMetrics(p); err != nil {
-			return err
-		}
-	}
-	p.flush(0)
-	return nil
 }
 
 func (p *pieces) recycle() {
