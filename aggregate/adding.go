@@ -12,10 +12,19 @@ import (
 const maxWhole = 1 << 53
 
 // addCounters returns how many values no process can have counted.
-func (t *totals) addCounters(st *step, words []uint64) (invalid int) {
-	if st.sums != 1 {
-		return t.addUnrounded(st, words)
+func (t *totals) addCounters(steps []step, words []uint64) (invalid int) {
+	for i := range steps {
+		if st := &steps[i]; st.sums == 1 {
+			invalid += t.addRounded(st, words)
+		} else {
+			invalid += t.addUnrounded(st, words)
+		}
 	}
+	return invalid
+}
+
+// addRounded is addCounters for the file of a process.
+func (t *totals) addRounded(st *step, words []uint64) (invalid int) {
 	words = words[st.word:][:2*st.n]
 	counts := t.counts[st.place.count:][:st.n]
 	for i := range counts {
@@ -49,7 +58,7 @@ func (t *totals) addFraction(st *step, i int32, v float64) (invalid int) {
 	return 0
 }
 
-// addUnrounded is addCounters for an archive, whose sums are of several floats.
+// addUnrounded is addCounters for an archive, whose sums are two floats.
 func (t *totals) addUnrounded(st *step, words []uint64) (invalid int) {
 	for i := range st.n {
 		at := words[st.word+i*st.words:][:st.words]
@@ -63,14 +72,17 @@ func (t *totals) addUnrounded(st *step, words []uint64) (invalid int) {
 	return invalid
 }
 
-func (t *totals) addHistograms(st *step, words []uint64) {
-	stride, sums := int(st.words), int(st.sums)
-	words = words[st.word:][:int(st.n)*stride]
-	counts := t.counts[st.place.count:]
-	for i := st.place.sum; len(words) >= stride; i++ {
-		t.sums[i].addWords(words[:sums])
-		addBuckets(counts, words[sums:stride])
-		counts, words = counts[stride-sums:], words[stride:]
+func (t *totals) addHistograms(steps []step, all []uint64) {
+	for i := range steps {
+		st := &steps[i]
+		stride, sums := int(st.words), int(st.sums)
+		words := all[st.word:][:int(st.n)*stride]
+		counts := t.counts[st.place.count:]
+		for i := st.place.sum; len(words) >= stride; i++ {
+			t.sums[i].addWords(words[:sums])
+			addBuckets(counts, words[sums:stride])
+			counts, words = counts[stride-sums:], words[stride:]
+		}
 	}
 }
 

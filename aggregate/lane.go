@@ -140,14 +140,25 @@ func (l *lane) add(c *compiled) {
 		return
 	}
 	p, t := c.program, l.totals
-	for i := range p.steps {
-		switch st := &p.steps[i]; st.what {
+	for _, g := range p.parts {
+		steps := p.steps[g.from:g.to]
+		switch g.what {
 		case stepCounters, stepUntyped:
-			l.invalid += t.addCounters(st, c.words)
+			l.invalid += t.addCounters(steps, c.words)
 		case stepHistograms:
-			t.addHistograms(st, c.words)
+			t.addHistograms(steps, c.words)
+		default:
+			l.addSteps(c, steps)
+		}
+	}
+}
+
+// addSteps adds what there is less of.
+func (l *lane) addSteps(c *compiled, steps []step) {
+	for i := range steps {
+		switch st, t := &steps[i], l.totals; st.what {
 		case stepScattered:
-			t.addScattered(st, c.words, p.scatter[st.series])
+			t.addScattered(st, c.words, c.program.scatter[st.series])
 		case stepSummaries:
 			t.addSummaries(st, c.words)
 		case stepGaugeSums:
@@ -194,9 +205,9 @@ func (l *lane) addSingle(c *compiled, i int32, words []uint64) {
 	st.word = 0
 	switch t := l.totals; st.what {
 	case stepCounters, stepUntyped:
-		l.invalid += t.addCounters(&st, words)
+		l.invalid += t.addCounters([]step{st}, words)
 	case stepHistograms:
-		t.addHistograms(&st, words)
+		t.addHistograms([]step{st}, words)
 	case stepScattered:
 		t.addScattered(&st, words, s.bucketIndexes(c.schema.Families[from.Family].Bounds))
 	case stepSummaries:

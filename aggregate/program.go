@@ -19,6 +19,7 @@ type program struct {
 	placed  uint64            // of the merger when steps was made
 	targets []*series         // by index of the source's series; nil: left out
 	steps   []step
+	parts   []stretch // of steps
 	scatter [][]int32 // for steps of that kind: which bucket each word goes to
 	// personal: some target is of one process alone.
 	personal bool
@@ -46,6 +47,12 @@ type step struct {
 	series int32          // single: its index; scattered: that of the map in scatter
 }
 
+// stretch is steps of one kind in a row.
+type stretch struct {
+	what     stepKind
+	from, to int32
+}
+
 type stepKind uint8
 
 const (
@@ -59,9 +66,10 @@ const (
 	stepSingle // by the long way, which knows of lives and of times
 )
 
-// compile makes the steps. Series without a place get one, in the order in which they
+// compile makes the steps anew. Series without a place get one, in the order in which they
 // lie in the source.
 func (p *program) compile(t *totals) {
+	p.steps, p.parts, p.scatter = p.steps[:0], p.parts[:0], nil
 	order := make([]int32, 0, len(p.targets))
 	for i, s := range p.targets {
 		if s != nil {
@@ -148,7 +156,12 @@ func (p *program) join(st step) {
 		p.steps[n-1].n++
 		return
 	}
+	at := int32(len(p.steps))
 	p.steps = append(p.steps, st)
+	if n := len(p.parts); n == 0 || p.parts[n-1].what != st.what {
+		p.parts = append(p.parts, stretch{st.what, at, at})
+	}
+	p.parts[len(p.parts)-1].to++
 }
 
 // goesOn reports whether the step, of one series, is the next in the run.

@@ -121,8 +121,8 @@ func (m *Merger) placeSteps(taking []part) {
 	done := true
 	for _, t := range taking {
 		if p := t.c.program; p.placed != m.placed {
-			p.steps, p.scatter, done = p.steps[:0], nil, false
 			p.compile(&m.totals)
+			done = false
 			p.placed = m.placed
 		}
 	}

@@ -76,6 +76,9 @@ func (v *mapping) loadSome(runs []cellRun, which []int32, dst []uint64) error {
 // copyRuns is for load and loadSome alone. Cells far apart wait for memory each: the
 // less there is to do between two of them, the more of them wait at once.
 func (v *mapping) copyRuns(runs []cellRun, dst []uint64) {
+	if len(runs) == 0 {
+		return // and nothing may be mapped yet
+	}
 	words := viewWords(v.m)
 	for i := range runs {
 		r := &runs[i]

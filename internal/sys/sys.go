@@ -22,7 +22,10 @@ func OnFD(f *os.File, do func(fd uintptr) error) error {
 	err = c.Control(func(fd uintptr) {
 		answer = RetryEINTR(func() error { return do(fd) })
 	})
-	return errors.Join(err, answer)
+	if err == nil {
+		return answer // alone: to join it would allocate for each writer that lives
+	}
+	return err // do was not called
 }
 
 // RetryEINTR calls f until a signal does not interrupt it. The Go runtime
