@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"slices"
 	"sync"
 )
 
@@ -18,15 +17,19 @@ type Cells struct {
 	f *os.File
 
 	// Of the goroutine that adds.
-	runs  []cellRun
-	words int
-	need  int64 // the cells of runs lie below this offset
-	size  int64 // of the file, as of the last Stat
-	holes holeGuard
+	runs   []cellRun
+	places []uint32 // of AddPlace, which has no runs
+	each   int      // words at each place
+	words  int
+	need   int64 // the cells lie below this offset
+	size   int64 // of the file, as of the last Stat
+	blocks int64 // of the file, as of the last Stat
+	holes  holeGuard
 
 	// mu guards what Load may use, not the reading of the cells.
 	mu     sync.Mutex
 	closed bool
+	stat   *fileStat
 	view   *mapping
 	viewed int64 // bytes that view covers
 	ready  cellsReady
@@ -34,25 +37,33 @@ type Cells struct {
 
 // cellsReady are the cells that an Extend has mapped.
 type cellsReady struct {
-	runs  []cellRun
-	words int
-	need  int64
+	runs   []cellRun
+	places []uint32
+	each   int
+	words  int
+	need   int64
 }
 
 // NewCells makes a set without cells. The caller keeps f open until after Close.
 func NewCells(f *os.File) *Cells {
-	return &Cells{f: f, holes: holeGuard{cost: holesCost(f)}}
+	return &Cells{f: f, stat: newFileStat(f), holes: holeGuard{cost: holesCost(f)}}
 }
 
 // Stat takes note of the file's size, which it returns, and of the space that it
 // takes. Both bound what Add admits. It is to be called after the words were read
 // that say how much the file holds, and before the cells are added.
 func (c *Cells) Stat() (int64, error) {
+	c.mu.Lock()
+	size, blocks, err := c.stat.read()
+	c.mu.Unlock()
+	if err == nil && size == c.size && blocks == c.blocks {
+		return size, nil
+	}
 	st, err := c.f.Stat()
 	if err != nil {
 		return 0, fmt.Errorf("stat %s: %w", c.f.Name(), err)
 	}
-	c.size, c.holes.held = st.Size(), bytesHeld(st)/windowSize
+	c.size, c.holes.held, c.blocks = st.Size(), bytesHeld(st)/windowSize, blocks
 	return c.size, nil
 }
 
@@ -70,61 +81,31 @@ func (c *Cells) Add(from, off uint64, words int) (word int, err error) {
 // add is Add; with timed, the words are those of a native gauge in a timed mode.
 func (c *Cells) add(from, off uint64, n int, timed bool) (word int, err error) {
 	run := cellRun{off: uint32(off), word: uint32(c.words), n: uint16(n), timed: timed}
-	switch {
-	case off%wordSize != 0 || from > off:
-		return 0, fmt.Errorf("cells at %d: %w", off, ErrMalformed)
-	case off > math.MaxUint32 || int64(off)+int64(runBytes(run)) > c.size:
-		return 0, fmt.Errorf("cells at %d in a file of %d bytes: %w", off, c.size, ErrTruncated)
-	case int64(off)+int64(runBytes(run)) > MaxFileSize:
-		return 0, fmt.Errorf("cells at %d: %w", off, ErrLimit)
-	case c.words+n > MaxWords:
-		return 0, fmt.Errorf("%d words: %w", c.words+n, ErrLimit)
-	case !c.holes.admit(int64(from), int64(off-from)+int64(runBytes(run))):
-		return 0, fmt.Errorf("cells at %d, where the file has a hole: %w", off, ErrMalformed)
+	if err := c.admit(from, off, int64(runBytes(run)), n); err != nil {
+		return 0, err
 	}
 	c.runs = append(c.runs, run)
-	c.words += n
-	c.need = max(c.need, int64(off)+int64(runBytes(run)))
 	return int(run.word), nil
 }
 
-// DropLast takes back the last Add, before an Extend. What it admitted stays so.
-func (c *Cells) DropLast() {
-	last := len(c.runs) - 1
-	c.words -= int(c.runs[last].n)
-	c.runs = c.runs[:last]
-}
-
-// Places are where the cells of a file lie. They do not change, and goroutines may
-// share them.
-type Places struct {
-	runs  []cellRun
-	words int
-	need  int64
-	holes holeGuard
-}
-
-// Places are those of all cells that were added, for other files that hold the same
-// cells at the same places.
-func (c *Cells) Places() Places {
-	holes := c.holes
-	holes.set = slices.Clone(holes.set)
-	return Places{slices.Clip(c.runs), c.words, c.need, holes}
-}
-
-// Take gives a file all places of another at once, in the place of those that were
-// added before, which are the first of them. false, if Add would have refused any.
-func (c *Cells) Take(p Places) bool {
-	if p.need > c.size || p.words < c.words || p.holes.cost != c.holes.cost || p.holes.lacks(c.holes.held) {
-		return false
+// admit takes up so many bytes at offset off, for so many words, if they may be read.
+func (c *Cells) admit(from, off uint64, size int64, words int) error {
+	switch {
+	case off%wordSize != 0 || from > off:
+		return fmt.Errorf("cells at %d: %w", off, ErrMalformed)
+	case off > math.MaxUint32 || int64(off)+size > c.size:
+		return fmt.Errorf("cells at %d in a file of %d bytes: %w", off, c.size, ErrTruncated)
+	case int64(off)+size > MaxFileSize:
+		return fmt.Errorf("cells at %d: %w", off, ErrLimit)
+	case c.words+words > MaxWords:
+		return fmt.Errorf("%d words: %w", c.words+words, ErrLimit)
+	case !c.holes.admit(int64(from), int64(off-from)+size):
+		return fmt.Errorf("cells at %d, where the file has a hole: %w", off, ErrMalformed)
 	}
-	c.runs, c.words, c.need = p.runs, p.words, p.need
-	c.holes.used, c.holes.set = p.holes.used, slices.Clone(p.holes.set)
-	return true
+	c.words += words
+	c.need = max(c.need, int64(off)+size)
+	return nil
 }
-
-// Reserve makes room for n more calls of Add.
-func (c *Cells) Reserve(n int) { c.runs = slices.Grow(c.runs, n) }
 
 // Held is how many bytes the file takes on disk, as of the last Stat.
 func (c *Cells) Held() int64 { return c.holes.held * windowSize }
@@ -142,7 +123,7 @@ func (c *Cells) Extend() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ready = cellsReady{c.runs, c.words, c.need}
+	c.ready = cellsReady{c.runs, c.places, c.each, c.words, c.need}
 	return nil
 }
 
@@ -228,16 +209,8 @@ func (c *Cells) word(off int) (uint64, error) {
 func (c *Cells) snapshot(words int) (*mapping, []cellRun, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return nil, nil, fmt.Errorf("load %s: %w", c.f.Name(), os.ErrClosed)
-	}
-	st, err := c.f.Stat()
-	if err != nil {
-		return nil, nil, fmt.Errorf("stat %s: %w", c.f.Name(), err)
-	}
-	// Words beyond the ready ones exist after an Extend that failed.
-	if size := st.Size(); size < c.ready.need || words > c.ready.words {
-		return nil, nil, &CorruptError{c.f.Name(), min(size, c.viewed), ErrTruncated}
+	if err := c.intact(words); err != nil {
+		return nil, nil, err
 	}
 	runs := c.ready.runs
 	n := len(runs)
@@ -245,6 +218,22 @@ func (c *Cells) snapshot(words int) (*mapping, []cellRun, error) {
 		n--
 	}
 	return c.view.acquire(), runs[:n], nil
+}
+
+// intact reports whether the file still has the cells of so many words.
+func (c *Cells) intact(words int) error {
+	if c.closed {
+		return fmt.Errorf("load %s: %w", c.f.Name(), os.ErrClosed)
+	}
+	size, _, err := c.stat.read()
+	if err != nil {
+		return fmt.Errorf("stat %s: %w", c.f.Name(), err)
+	}
+	// Words beyond the ready ones exist after an Extend that failed.
+	if size < c.ready.need || words > c.ready.words {
+		return &CorruptError{c.f.Name(), min(size, c.viewed), ErrTruncated}
+	}
+	return nil
 }
 
 // Close ends the use of the cells. A Load under way ends first; the mapping goes

@@ -5,7 +5,6 @@ package stock
 import (
 	"math"
 	"slices"
-	"sort"
 	"sync"
 
 	"github.com/promfold/promfold/mmapstore"
@@ -18,14 +17,17 @@ import (
 // and every cell if it is zero and was not before. A decrease that stays is
 // taken for such a moment, and the last value kept.
 type loader struct {
-	stride int32 // words that each Add gave to cells; set before the first Load
-
 	mu     sync.Mutex // guards what follows, for one Load at a time
-	raw    []uint64   // what the cells hold
-	last   []uint64   // what they held in the last Load
-	doubts []int32    // words of raw to look at again
-	runs   []int32    // the runs of cells that they are in
+	last   []uint64   // what the cells hold, as of the last look; unseen before the first
+	doubts []int32    // words of a batch to look at again
 }
+
+// batch is how many cells are looked at before what they hold is judged: few enough
+// that all of it stays close to the processor.
+const batch = 512
+
+// unseen is a NaN: neither equal to what is there, as a rule, nor more.
+const unseen = math.MaxUint64
 
 // looks bounds how often a doubtful cell is looked at again. The moment between
 // the two stores is a few ns, unless the writer was put to sleep in it.
@@ -35,64 +37,76 @@ const looks = 3
 func (l *loader) load(dst []uint64, p *plan, cells *mmapstore.Cells) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.raw = slices.Grow(l.raw[:0], len(p.cells))
-	raw := l.raw[:len(p.cells)]
-	if err := cells.Load(raw); err != nil {
+	if err := l.look(p.cells, cells); err != nil {
 		return err
 	}
-	if err := l.settle(raw, p.cells, cells); err != nil {
-		return err
-	}
-	l.last = append(l.last[:0], raw...)
 	clear(dst)
-	end := sort.Search(len(p.ops), func(i int) bool { return int(p.ops[i].word) >= len(dst) })
-	for _, o := range p.ops[:end] {
-		o.run(dst, raw, p.time)
+	for i := range p.ops {
+		if int(p.ops[i].word) >= len(dst) {
+			break
+		}
+		p.ops[i].run(dst, l.last, p)
 	}
 	return nil
 }
 
-// settle looks again at what may be no more than a moment.
-func (l *loader) settle(raw []uint64, rules []settle, cells *mmapstore.Cells) error {
+// look brings last up to the moment. rules are those of all words.
+func (l *loader) look(rules []settle, cells *mmapstore.Cells) error {
+	sight, err := cells.See(len(rules))
+	if err != nil {
+		return err
+	}
+	defer sight.LetGo()
+	if n := len(rules) - len(l.last); n > 0 {
+		l.last = append(l.last, slices.Repeat([]uint64{unseen}, n)...)
+	}
+	var now [batch]uint64
+	for first := 0; first < len(rules); first += batch {
+		n := min(batch, len(rules)-first)
+		if err := sight.Load(now[:n], first); err != nil {
+			return err
+		}
+		if err := l.settle(now[:n], first, rules[first:first+n], sight); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle takes over what the words from first on are now, once it has looked again at
+// what may be no more than a moment.
+func (l *loader) settle(now []uint64, first int, rules []settle, sight mmapstore.Sight) error {
+	last := l.last[first : first+len(now)]
 	l.doubts = l.doubts[:0]
-	for i, v := range raw {
-		if (i >= len(l.last) || v != l.last[i]) && l.doubtful(rules[i], i, v) {
+	for i, v := range now {
+		if mayPass(rules[i], last[i], v) {
 			l.doubts = append(l.doubts, int32(i))
 		}
 	}
 	for range looks {
 		if len(l.doubts) == 0 {
-			return nil
+			break
 		}
-		if err := l.lookAgain(raw, cells); err != nil {
+		if err := sight.LoadAgain(now, first, l.doubts); err != nil {
 			return err
 		}
-		l.doubts = slices.DeleteFunc(l.doubts, func(i int32) bool {
-			return !l.doubtful(rules[i], int(i), raw[i])
-		})
+		l.doubts = slices.DeleteFunc(l.doubts, func(i int32) bool { return !mayPass(rules[i], last[i], now[i]) })
 	}
 	for _, i := range l.doubts {
-		if l.less(rules[i], int(i), raw[i]) {
-			raw[i] = l.last[i]
+		if less(rules[i], last[i], now[i]) {
+			now[i] = last[i]
 		}
 	}
+	copy(last, now)
 	return nil
 }
 
-func (l *loader) lookAgain(raw []uint64, cells *mmapstore.Cells) error {
-	l.runs = l.runs[:0]
-	for _, i := range l.doubts {
-		l.runs = append(l.runs, i/l.stride)
-	}
-	return cells.LoadAgain(raw, l.runs)
-}
-
-// doubtful reports whether the value v of the i-th word may be a moment's.
-func (l *loader) doubtful(rule settle, i int, v uint64) bool {
-	return rule != asRead && (v == 0 || l.less(rule, i, v))
+// mayPass reports whether the value v, after last, may be a moment's.
+func mayPass(rule settle, last, v uint64) bool {
+	return v != last && rule != asRead && (v == 0 || less(rule, last, v))
 }
 
 // less reports whether v breaks the rule that the word never decreases.
-func (l *loader) less(rule settle, i int, v uint64) bool {
-	return rule == notLess && i < len(l.last) && math.Float64frombits(v) < math.Float64frombits(l.last[i])
+func less(rule settle, last, v uint64) bool {
+	return rule == notLess && math.Float64frombits(v) < math.Float64frombits(last)
 }

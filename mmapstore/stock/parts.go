@@ -100,11 +100,19 @@ func (p *plan) placeHistogram(x *index, s, word int32, bounds []boundary, cumula
 		}
 	})
 	if cumulative {
-		p.ops = append(p.ops, op{difference, int32(len(bounds) + 1), word + 1})
+		p.ops = append(p.ops, op{what: difference, word: word + 1, n: int32(len(bounds) + 1)})
 	}
 }
 
 func (p *plan) place(what operation, it *item, word int32, s settle) {
-	p.ops = append(p.ops, op{what, it.word, word})
 	p.cells[it.word] = s
+	if n := len(p.ops); n > p.closed {
+		o := &p.ops[n-1]
+		step := strides[what]
+		if o.what == what && step > 0 && it.word == o.cell+o.n*p.each && word == o.word+o.n*step {
+			o.n++
+			return
+		}
+	}
+	p.ops = append(p.ops, op{what, it.word, word, 1})
 }

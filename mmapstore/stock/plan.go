@@ -18,6 +18,8 @@ type plan struct {
 	least   int      // words of the schema when it was new; earlier vectors have fewer
 	items   int      // of the index that have their place
 	ops     []op     // in the order of the words that they fill
+	closed  int      // of ops that take up no more: somebody may load by them
+	each    int32    // words of the cells that an entry has
 	cells   []settle // by word of the cells
 	damages damages  // series that cannot be shown
 	time    func(float64) int64
@@ -38,11 +40,12 @@ type gaugeKey struct {
 	labels       mmapstore.Labels
 }
 
-// op leads from a word of the cells to words of the vector.
+// op leads from the cells of n entries, one after the other, to words of the vector.
 type op struct {
 	what operation
-	cell int32 // for difference: the number of buckets
+	cell int32
 	word int32
+	n    int32 // for difference: the number of buckets
 }
 
 type operation uint8
@@ -101,6 +104,7 @@ func (r *Reader) lay(cells int) {
 		}
 	}
 	p := r.plan
+	p.closed, p.each = len(p.ops), int32(r.words(r.layout))
 	p.prepare(r.index, &t, r.overrides, cells)
 	for i := p.items; i < len(r.index.items); i++ {
 		it := &r.index.items[i]
@@ -181,7 +185,6 @@ func (p *plan) prepare(x *index, t *Traits, overrides mmapstore.Overrides, cells
 		p.single = append(p.single, none)
 	}
 	p.cells = append(p.cells, make([]settle, cells-len(p.cells))...)
-	p.ops = slices.Grow(p.ops, len(x.items)-p.items)
 	p.schema.Series = slices.Grow(p.schema.Series, max(len(x.sets)-len(p.schema.Series), 0))
 	p.time = t.Time
 	if p.shared = x.share(t); !p.shared {
@@ -220,9 +223,6 @@ func (p *plan) layItem(x *index, it *item, t *Traits) {
 	if !ok {
 		return
 	}
-	if m.shape.mode.PerProcess() {
-		p.gauges[x.gaugeKey(it)] = len(p.ops)
-	}
 	what, settled := setCounter, notZero
 	switch m.shape.typ {
 	case mmapstore.Gauge:
@@ -230,8 +230,10 @@ func (p *plan) layItem(x *index, it *item, t *Traits) {
 	case mmapstore.Counter:
 		settled = notLess
 	}
-	p.ops = append(p.ops, op{what, it.word, int32(word)})
-	p.cells[it.word] = settled
+	p.place(what, it, int32(word), settled)
+	if m.shape.mode.PerProcess() { // it may get another cell
+		p.gauges[x.gaugeKey(it)], p.closed = len(p.ops)-1, len(p.ops)
+	}
 }
 
 // gauge is how a gauge of the file gets into the vector.

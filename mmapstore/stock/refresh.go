@@ -51,6 +51,13 @@ const nothing = 0
 // used reads how far the file says that it is used. Old clients store zero before
 // each number, so zero is looked at again if there was more before.
 func (r *Reader) used() (uint32, error) {
+	if word, ok := r.cells.First(); ok {
+		var b [wordSize]byte
+		binary.NativeEndian.PutUint64(b[:], word)
+		if used := binary.NativeEndian.Uint32(b[:]); used != nothing {
+			return used, nil
+		}
+	}
 	var b [lengthSize]byte
 	for range looks {
 		switch n, err := r.f.ReadAt(b[:], 0); {
@@ -120,7 +127,6 @@ func (r *Reader) parse(limit, used int64) error {
 		if r.layout, err = detect(&window{r.f, b, r.end}, limit, used, r.format); r.layout == unknown {
 			return r.unread(err)
 		}
-		r.loader.stride = int32(r.words(r.layout))
 	}
 	if adopted, err := r.adopt(c, limit); err != nil {
 		return r.unread(err)
@@ -232,11 +238,11 @@ func (r *Reader) takeUp(e entry, words int, k *Key) error {
 	off := uint32(r.end)
 	if err == nil {
 		var word int
-		if word, err = r.cells.Add(uint64(off), uint64(off)+uint64(e.value), words); err != nil {
+		if word, err = r.cells.AddPlace(uint64(off), uint64(off)+uint64(e.value), words); err != nil {
 			return err
 		}
 		if err = r.index.add(off, word, k); err != nil {
-			r.cells.DropLast() // or each Load would read it
+			r.cells.DropPlace() // or each Load would read it
 		}
 	}
 	if err != nil {
