@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/internal/spread"
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -146,18 +147,20 @@ func (d *Directory) NeedsArchive(path string) (needed bool, err error) {
 // them as a view would. Who called closes them. Those that cannot be opened are
 // left out, and named by the error.
 func (d *Directory) OpenAsides(asides []Aside) ([]*File, error) {
-	files := make([]*File, 0, len(asides))
+	all, failed := make([]*File, len(asides)), make([]error, len(asides))
+	spread.Each(len(asides), func(i int) { all[i], failed[i] = d.openFile(asides[i].Path) })
 	known := d.witnesses()
+	var files []*File
 	var errs []error
-	for _, a := range asides {
-		f, err := d.openFile(a.Path)
-		if err == nil {
+	for i, f := range all {
+		switch {
+		case failed[i] == nil:
 			if w := known[f.file.inode()]; w != nil {
 				f.file.witness = w
 			}
 			files = append(files, f)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
+		case !errors.Is(failed[i], fs.ErrNotExist):
+			errs = append(errs, failed[i])
 		}
 	}
 	orderProviders(files, nil)

@@ -4,12 +4,10 @@ package directory
 
 import (
 	"cmp"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/promfold/promfold/internal/spread"
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -91,28 +89,15 @@ func (m *scratch) refresh(all []*tracked) []error {
 			unread++
 		}
 	}
-	if workers := min(runtime.GOMAXPROCS(0), unread); workers > 1 {
-		refreshBy(workers, all, m.damages)
+	refresh := func(i int) { m.damages[i] = all[i].refresh() }
+	if unread > 1 {
+		spread.Each(len(all), refresh)
 		return m.damages
 	}
-	for i, f := range all {
-		m.damages[i] = f.refresh()
+	for i := range all {
+		refresh(i)
 	}
 	return m.damages
-}
-
-// refreshBy shares the files out among so many goroutines, and waits for them.
-func refreshBy(workers int, all []*tracked, damages []error) {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(all)); i = next.Add(1) - 1 {
-				damages[i] = all[i].refresh()
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // assignIdentities gives every live process its value of the label pid. The dead
