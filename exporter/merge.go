@@ -50,6 +50,8 @@ func (s *scrape) each(merged func(aggregate.Family), own func(*dto.MetricFamily)
 func (e *Exporter) merge(ctx context.Context) (*scrape, error) {
 	began := time.Now()
 	c := newCensus()
+	e.own.runtime.begin()
+	defer e.own.runtime.end()
 	result, err := e.mergeMembers(ctx, c)
 	if err != nil && ctx.Err() != nil {
 		return nil, err // all clients are gone: nothing has failed

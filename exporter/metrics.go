@@ -30,6 +30,7 @@ type ownMetrics struct {
 	scrapes  prometheus.Histogram
 	failures prometheus.Counter
 	census   *censusFamilies
+	runtime  ahead // of what libraries say about this process, if anybody asked for it
 	// encodingErrors is one of promhttp's metrics, for the answers without it.
 	encodingErrors prometheus.Counter
 	reserved       map[string]bool // names of our samples: see avoid
@@ -63,10 +64,11 @@ func newOwnMetrics(o Options) *ownMetrics {
 	m.process = prometheus.WrapRegistererWithPrefix(namespace+"_", m.registry)
 	m.encodingErrors = errorCounter().WithLabelValues("encoding") // nobody sees it without ProcessMetrics
 	if o.ProcessMetrics {
-		m.process.MustRegister(
+		m.runtime.of = []prometheus.Collector{
 			collectors.NewGoCollector(),
 			collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		)
+		}
+		m.process.MustRegister(&m.runtime)
 		m.handler(nil) // registers promhttp's metrics
 	}
 	m.reserved = m.census.names()
