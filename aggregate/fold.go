@@ -40,8 +40,9 @@ func (o *FoldOptions) setDefaults() {
 	}
 }
 
-// maxKeptIDs bounds the list of absorbed files that are gone.
-const maxKeptIDs = 1 << 16
+// maxKeptIDs bounds the list of absorbed files that are gone: with 48 bytes each, in
+// archive and spare, and room to grow, it is what a crowd of short lives leaves behind.
+const maxKeptIDs = 1 << 13
 
 // Fold makes the successor of an archive: with it, the counts of the sources
 // that absorb names are held by the archive, and the series that no live

@@ -185,14 +185,14 @@ func read(t *testing.T, s *rig.Sidecar, dir string, lives int) reading {
 }
 
 // Property: a hundred thousand lives leave nothing behind but their counts, and the
-// ids of the last of them, 65,536 at most: no entry, no descriptor, no goroutine, no
+// ids of the last of them, 8,192 at most: no entry, no descriptor, no goroutine, no
 // mapped file. The directory, the archive and memory do not grow but by what those
 // ids take, and a slack. In the second case ids are listed for a second, and
 // those of four waves at most are there.
 func TestLoadLifetimes(t *testing.T) {
 	t.Run("serve", func(t *testing.T) {
 		dir := rig.NewDirectory(t, rig.User{}, 0o755)
-		const kept = 1 << 16
+		const kept = 1 << 13
 		liveThrough(t, rig.StartSidecar(t, promfold(), rig.Seat{}, dir, "--archive.interval=100ms"), dir, kept+livesOfOne)
 	})
 	t.Run("ids for a second", func(t *testing.T) {
