@@ -13,9 +13,10 @@ type compiled struct {
 	groups   []*group   // the same
 	program  *program
 	stamp    uint64   // the merge in which the source last took part
-	words    []uint64 // last good values, for the first len(words) words
+	words    []uint64 // last good values, unless the source keeps them
+	read     int      // how many words these are, in either case
 	lives    []lifeOf // by index of the series, of those that were ever deleted
-	loaded   bool     // words hold something
+	loaded   bool     // there were values
 	// unreadable is why the source goes on with its old layout, in this merge;
 	// failed is why it could not be read.
 	unreadable, failed error
@@ -45,7 +46,7 @@ func (l *lifeOf) isDeleted() bool { return l.generation%2 == 1 }
 // series anew, so that nothing which was known of them holds.
 func (c *compiled) take(schema mmapstore.Schema) (anew bool) {
 	if anew = !continues(&c.schema, &schema); anew {
-		c.families, c.groups, c.program, c.words, c.lives, c.loaded = nil, nil, nil, nil, nil, false
+		c.families, c.groups, c.program, c.words, c.lives, c.read, c.loaded = nil, nil, nil, nil, nil, 0, false
 	}
 	c.schema = schema
 	return anew
@@ -80,9 +81,9 @@ func (c *compiled) born(i int) int64 {
 	return c.meta.Created
 }
 
-// readLives gathers which series are deleted or in a later life, and reports whether
-// anything of that is news.
-func (c *compiled) readLives() (news bool) {
+// readLives gathers from the values which series are deleted or in a later life, and
+// reports whether anything of that is news.
+func (c *compiled) readLives(words []uint64) (news bool) {
 	if len(c.schema.Tombstones) == 0 {
 		return false
 	}
@@ -90,13 +91,13 @@ func (c *compiled) readLives() (news bool) {
 		c.lives = append(c.lives, make([]lifeOf, len(c.schema.Series)-len(c.lives))...)
 	}
 	for _, t := range c.schema.Tombstones {
-		if t.Word+3 > len(c.words) {
+		if t.Word+3 > len(words) {
 			continue
 		}
 		life := lifeOf{
-			generation: c.words[t.Word],
-			created:    int64(c.words[t.Word+1]),
-			deleted:    int64(c.words[t.Word+2]),
+			generation: words[t.Word],
+			created:    int64(words[t.Word+1]),
+			deleted:    int64(words[t.Word+2]),
 		}
 		if c.lives[t.Series] != life {
 			c.lives[t.Series], news = life, true

@@ -94,34 +94,44 @@ func (l *lane) run() {
 func (l *lane) take(t part) {
 	w, since := t.c.witness, l.loadedAt
 	number := w.begin()
-	t.c.failed = nil
-	if err := l.load(t.src, t.c); err != nil {
-		t.c.failed = err
-	}
+	words, err := l.load(t.src, t.c)
+	t.c.failed = err
 	l.loadedAt = l.m.now().UnixNano()
-	l.moved = t.c.readLives() || l.moved
+	if t.c.read != len(words) {
+		t.c.read, l.moved = len(words), true
+	}
+	l.moved = t.c.readLives(words) || l.moved
 	adds := l.m.adds(t.c)
-	l.look = w.open(number, adds && t.c.failed == nil, &t.c.schema, l.loadedAt)
+	l.look = w.open(number, adds && err == nil, &t.c.schema, l.loadedAt)
 	defer l.look.close(since)
 	if adds && t.c.loaded {
-		l.add(t.c)
+		l.add(t.c, words)
 	}
 }
 
-// load reads the source's values. If that fails the last good ones stay.
-func (l *lane) load(src Source, c *compiled) error {
-	if c.unreadable != nil {
-		return c.unreadable
+// load reads the source's values, and if that fails gives the last good ones.
+func (l *lane) load(src Source, c *compiled) (words []uint64, err error) {
+	if err = c.unreadable; err == nil {
+		l.scratch = grow(l.scratch, c.schema.Words)
+		err = src.Load(l.scratch)
 	}
-	l.scratch = grow(l.scratch, c.schema.Words)
-	if err := src.Load(l.scratch); err != nil {
-		return err
+	keeper, ok := src.(Keeper)
+	switch kept := ok && !l.m.folding && keeper.Keeps(); {
+	case err == nil && kept:
+		c.loaded = true
+		return l.scratch, nil
+	case err == nil:
+		c.words, l.scratch, c.loaded = l.scratch, c.words, true
+		return c.words, nil
+	case kept && c.loaded:
+		l.scratch = grow(l.scratch, c.schema.Words)
+		if again := keeper.LoadKept(l.scratch); again != nil {
+			return nil, err
+		}
+		return l.scratch, err
+	default:
+		return c.words, err
 	}
-	if len(c.words) != len(l.scratch) {
-		l.moved = true
-	}
-	c.words, l.scratch, c.loaded = l.scratch, c.words, true
-	return nil
 }
 
 func grow(words []uint64, n int) []uint64 {
@@ -132,10 +142,10 @@ func grow(words []uint64, n int) []uint64 {
 }
 
 // add adds a source's values to the totals.
-func (l *lane) add(c *compiled) {
-	if len(c.words) < c.schema.Words || l.m.forgets[c.meta.ID] != nil {
+func (l *lane) add(c *compiled, words []uint64) {
+	if len(words) < c.schema.Words || l.m.forgets[c.meta.ID] != nil {
 		for i := range c.program.targets {
-			l.addOne(c, int32(i))
+			l.addOne(c, int32(i), words)
 		}
 		return
 	}
@@ -144,45 +154,45 @@ func (l *lane) add(c *compiled) {
 		steps := p.steps[g.from:g.to]
 		switch g.what {
 		case stepCounters, stepUntyped:
-			l.invalid += t.addCounters(steps, c.words)
+			l.invalid += t.addCounters(steps, words)
 		case stepHistograms:
-			t.addHistograms(steps, c.words)
+			t.addHistograms(steps, words)
 		default:
-			l.addSteps(c, steps)
+			l.addSteps(c, steps, words)
 		}
 	}
 }
 
 // addSteps adds what there is less of.
-func (l *lane) addSteps(c *compiled, steps []step) {
+func (l *lane) addSteps(c *compiled, steps []step, words []uint64) {
 	for i := range steps {
 		switch st, t := &steps[i], l.totals; st.what {
 		case stepScattered:
-			t.addScattered(st, c.words, c.program.scatter[st.series])
+			t.addScattered(st, words, c.program.scatter[st.series])
 		case stepSummaries:
-			t.addSummaries(st, c.words)
+			t.addSummaries(st, words)
 		case stepGaugeSums:
-			t.addGaugeSums(st, c.words)
+			t.addGaugeSums(st, words)
 		case stepGauges:
-			t.addGauges(st, c.words)
+			t.addGauges(st, words)
 		case stepSingle:
-			l.addOne(c, st.series)
+			l.addOne(c, st.series, words)
 		}
 	}
 }
 
 // addOne adds one series by the long way: what of it was forgotten, or deleted, does
 // not count, and its gauge may have a time.
-func (l *lane) addOne(c *compiled, i int32) {
+func (l *lane) addOne(c *compiled, i int32, words []uint64) {
 	from, s := &c.schema.Series[i], c.program.targets[i]
 	if s == nil || s.family.mode.Live() && c.meta.dead() {
 		return
 	}
 	n := c.schema.Families[from.Family].WordCount(c.schema.SumWords)
-	if from.Word+n > len(c.words) {
+	if from.Word+n > len(words) {
 		return
 	}
-	words := c.words[from.Word : from.Word+n]
+	words = words[from.Word : from.Word+n]
 	life, forgot := c.lifeOf(int(i)), l.m.forgets[c.meta.ID][int(i)]
 	switch {
 	case forgot != nil && forgot.Generation >= life.generation:

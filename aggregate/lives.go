@@ -47,11 +47,11 @@ func (c *compiled) has(i int) bool {
 	if !c.loaded {
 		return false
 	}
-	if len(c.words) >= c.schema.Words {
+	if c.read >= c.schema.Words {
 		return true
 	}
 	from := &c.schema.Series[i]
-	return from.Word+c.schema.Families[from.Family].WordCount(c.schema.SumWords) <= len(c.words)
+	return from.Word+c.schema.Families[from.Family].WordCount(c.schema.SumWords) <= c.read
 }
 
 // past tells when a contribution began and how it lives: from the history of a

@@ -3,7 +3,7 @@ package aggregate
 import "github.com/promfold/promfold/mmapstore"
 
 // Source is one contributor to a merge. A merge calls its methods from one
-// goroutine.
+// goroutine at a time.
 type Source interface {
 	// Meta tells who the source is. Only State and Created may change between
 	// calls.
@@ -16,6 +16,17 @@ type Source interface {
 	Load(dst []uint64) error
 	// History is what an archive knows beyond the values, nil for a process.
 	History() *History
+}
+
+// Keeper is a Source that may itself keep the values of the last Load that worked, so
+// that a merge need not: that of a thousand processes takes as long as it takes to
+// move what they hold through memory.
+type Keeper interface {
+	Source
+	// Keeps reports whether it does, which does not change.
+	Keeps() bool
+	// LoadKept is Load for these values.
+	LoadKept(dst []uint64) error
 }
 
 // Meta tells about a source what its series do not.

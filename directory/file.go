@@ -161,5 +161,15 @@ func (f *File) Schema() mmapstore.Schema { return f.file.Schema() }
 // Load implements aggregate.Source.
 func (f *File) Load(dst []uint64) error { return f.file.Load(dst) }
 
+// Keeps implements aggregate.Keeper: readers of stock clients' files know the last
+// values, by which they tell what is but a moment's.
+func (f *File) Keeps() bool {
+	_, ok := f.file.process.(*stockFile)
+	return ok
+}
+
+// LoadKept implements aggregate.Keeper.
+func (f *File) LoadKept(dst []uint64) error { return f.file.stock.LoadKept(dst) }
+
 // History implements aggregate.Source: a process has none.
 func (f *File) History() *aggregate.History { return nil }

@@ -40,6 +40,12 @@ func (l *loader) load(dst []uint64, p *plan, cells *mmapstore.Cells) error {
 	if err := l.look(p.cells, cells); err != nil {
 		return err
 	}
+	l.fill(dst, p)
+	return nil
+}
+
+// fill makes of the cells, as of the last look, what the plan says.
+func (l *loader) fill(dst []uint64, p *plan) {
 	clear(dst)
 	for i := range p.ops {
 		if int(p.ops[i].word) >= len(dst) {
@@ -47,7 +53,6 @@ func (l *loader) load(dst []uint64, p *plan, cells *mmapstore.Cells) error {
 		}
 		p.ops[i].run(dst, l.last, p)
 	}
-	return nil
 }
 
 // look brings last up to the moment. rules are those of all words.
@@ -57,8 +62,8 @@ func (l *loader) look(rules []settle, cells *mmapstore.Cells) error {
 		return err
 	}
 	defer sight.LetGo()
-	if n := len(rules) - len(l.last); n > 0 {
-		l.last = append(l.last, slices.Repeat([]uint64{unseen}, n)...)
+	for l.last = slices.Grow(l.last, max(len(rules)-len(l.last), 0)); len(l.last) < len(rules); {
+		l.last = append(l.last, unseen)
 	}
 	var now [batch]uint64
 	for first := 0; first < len(rules); first += batch {
