@@ -12,9 +12,9 @@ import (
 // came to see which did not. It fails where there are none of the present Version.
 func (r *Reader) LoadKept(dst []uint64) error {
 	r.mu.Lock()
-	p := *r.plan
+	p, least := *r.plan, max(r.plan.least, r.least)
 	r.mu.Unlock()
-	if len(dst) < p.least || len(dst) > p.schema.Words {
+	if len(dst) < least || len(dst) > p.schema.Words {
 		return fmt.Errorf("what was loaded of %s: %w", r.f.Name(), ErrRedone)
 	}
 	r.loader.mu.Lock()

@@ -83,8 +83,7 @@ func (r *Reader) Schema() mmapstore.Schema {
 // that of a file which does not hold any more what was read of it.
 func (r *Reader) Load(dst []uint64) error {
 	r.mu.Lock()
-	p, life := *r.plan, r.life
-	least := max(p.least, r.least)
+	p, life, least := *r.plan, r.life, max(r.plan.least, r.least)
 	r.mu.Unlock()
 	if life != asBefore {
 		return r.lost()

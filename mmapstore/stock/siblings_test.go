@@ -345,8 +345,9 @@ func (c *crowd) look(t *testing.T, i int) {
 	switch {
 	case len(old.Series) == 0:
 	case old.Version != now.Version:
-		if !errors.Is(err, stock.ErrRedone) {
-			t.Fatalf("load for version %d in version %d: %v", old.Version, now.Version, err)
+		kept := r.LoadKept(make([]uint64, old.Words))
+		if !errors.Is(err, stock.ErrRedone) || !errors.Is(kept, stock.ErrRedone) {
+			t.Fatalf("load for version %d in version %d: %v, of what was kept: %v", old.Version, now.Version, err, kept)
 		}
 	case err != nil || old.Words > now.Words || !reflect.DeepEqual(old.Series, now.Series[:len(old.Series)]) ||
 		!reflect.DeepEqual(old.Families, now.Families[:len(old.Families)]):
