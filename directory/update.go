@@ -11,7 +11,7 @@ import (
 	"github.com/promfold/promfold/mmapstore"
 )
 
-// update probes the files, then refreshes them, and lists them in the view.
+// update probes and refreshes the files, and lists them in the view.
 func (d *Directory) update(v *View) {
 	all := d.inOrder()
 	if v.nativeOnly {
@@ -23,9 +23,8 @@ func (d *Directory) update(v *View) {
 		if f.stock != nil {
 			f.stock.SetOverrides(v.overrides.of)
 		}
-		f.probeDue(now)
 	}
-	damages := d.scratch.refresh(all)
+	damages := d.scratch.look(all, now)
 	files := make([]File, len(all))
 	v.Files = make([]*File, len(all))
 	for i, f := range all {
@@ -76,11 +75,14 @@ func byBirth(a, b *tracked) int {
 	return cmp.Or(cmp.Compare(a.born(), b.born()), cmp.Compare(a.path, b.path))
 }
 
-// refresh reads what was appended to the files, on several processors if some are
-// new: to parse the schema of one takes as long as to look at hundreds that are known,
-// whom other goroutines would help no more than they cost. It returns what is damaged,
-// file by file, until the next call.
-func (m *scratch) refresh(all []*tracked) []error {
+// worthSpreading is how many files that are known are worth the help of another
+// processor: to look at one takes a few microseconds.
+const worthSpreading = 32
+
+// look probes each file and then reads what was appended to it, on several processors
+// if there are many, or if some are new, whose schemas are to be parsed. It returns
+// what is damaged, file by file, until the next call.
+func (m *scratch) look(all []*tracked, now time.Time) []error {
 	m.damages = slices.Grow(m.damages[:0], len(all))[:len(all)]
 	unread := 0
 	for _, f := range all {
@@ -89,13 +91,16 @@ func (m *scratch) refresh(all []*tracked) []error {
 			unread++
 		}
 	}
-	refresh := func(i int) { m.damages[i] = all[i].refresh() }
-	if unread > 1 {
-		spread.Each(len(all), refresh)
+	look := func(i int) {
+		all[i].probeDue(now)
+		m.damages[i] = all[i].refresh()
+	}
+	if unread > 1 || len(all) >= worthSpreading {
+		spread.Each(len(all), look)
 		return m.damages
 	}
 	for i := range all {
-		refresh(i)
+		look(i)
 	}
 	return m.damages
 }

@@ -42,6 +42,10 @@ type cellsReady struct {
 	each   int
 	words  int
 	need   int64
+	// size is that of the file, as of the Stat before the Extend; fresh: no Load
+	// has gone by it yet, and it may have changed since by no more than a moment's work.
+	size  int64
+	fresh bool
 }
 
 // NewCells makes a set without cells. The caller keeps f open until after Close.
@@ -54,6 +58,7 @@ func NewCells(f *os.File) *Cells {
 // that say how much the file holds, and before the cells are added.
 func (c *Cells) Stat() (int64, error) {
 	c.mu.Lock()
+	c.ready.fresh = false
 	size, blocks, err := c.stat.read()
 	c.mu.Unlock()
 	if err == nil && size == c.size && blocks == c.blocks {
@@ -123,7 +128,7 @@ func (c *Cells) Extend() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ready = cellsReady{c.runs, c.places, c.each, c.words, c.need}
+	c.ready = cellsReady{c.runs, c.places, c.each, c.words, c.need, c.size, true}
 	return nil
 }
 
@@ -181,17 +186,6 @@ func (c *Cells) LoadRest(dst []uint64) error {
 	return view.load(left, dst)
 }
 
-// LoadAgain is Load for some of the cells alone: those of the which-th calls of
-// Add, counted from 0.
-func (c *Cells) LoadAgain(dst []uint64, which []int32) error {
-	view, runs, err := c.snapshot(len(dst))
-	if err != nil {
-		return err
-	}
-	defer view.release()
-	return view.loadSome(runs, which, dst)
-}
-
 // word reads one live word of what is mapped.
 func (c *Cells) word(off int) (uint64, error) {
 	c.mu.Lock()
@@ -225,10 +219,14 @@ func (c *Cells) intact(words int) error {
 	if c.closed {
 		return fmt.Errorf("load %s: %w", c.f.Name(), os.ErrClosed)
 	}
-	size, _, err := c.stat.read()
-	if err != nil {
-		return fmt.Errorf("stat %s: %w", c.f.Name(), err)
+	size := c.ready.size
+	if !c.ready.fresh {
+		var err error
+		if size, _, err = c.stat.read(); err != nil {
+			return fmt.Errorf("stat %s: %w", c.f.Name(), err)
+		}
 	}
+	c.ready.fresh = false
 	// Words beyond the ready ones exist after an Extend that failed.
 	if size < c.ready.need || words > c.ready.words {
 		return &CorruptError{c.f.Name(), min(size, c.viewed), ErrTruncated}

@@ -54,38 +54,30 @@ type cellRun struct {
 	timed bool   // a gauge in a timed mode: see ReadLatest
 }
 
-// load and loadSome are the one place that touches mapped memory of other processes. A page
+// load and loadPlaces are the one place that touches mapped memory of other processes. A page
 // that is gone (the file was cut, or the medium failed) raises a fault, which
 // becomes ErrTruncated. It returns as an error, so a lock that a caller holds is
 // released by its defer; dst is all that it can leave half-way.
 func (v *mapping) load(runs []cellRun, dst []uint64) error {
+	if len(runs) == 0 {
+		return nil // and nothing may be mapped yet
+	}
 	return v.guard(func() { v.copyRuns(runs, dst) })
 }
 
-// loadSome is load for some of the runs, which may be beyond them.
-func (v *mapping) loadSome(runs []cellRun, which []int32, dst []uint64) error {
-	return v.guard(func() {
-		for _, i := range which {
-			if int(i) < len(runs) {
-				v.copyRuns(runs[i:i+1], dst)
-			}
-		}
-	})
+// loadPlaces is load for words that lie one by one, or each by each, at the offsets.
+func (v *mapping) loadPlaces(offsets []uint32, dst []uint64, each int) error {
+	if len(offsets) == 0 {
+		return nil
+	}
+	return v.guard(func() { v.copyPlaces(offsets, dst, each) })
 }
 
-// copyRuns is for load and loadSome alone. Cells far apart wait for memory each: the
-// less there is to do between two of them, the more of them wait at once.
+// copyRuns is for load alone.
 func (v *mapping) copyRuns(runs []cellRun, dst []uint64) {
-	if len(runs) == 0 {
-		return // and nothing may be mapped yet
-	}
-	words := viewWords(v.m)
+	words := v.words()
 	for i := range runs {
 		r := &runs[i]
-		if r.n == 1 {
-			dst[r.word] = words[r.off/wordSize].Load()
-			continue
-		}
 		cells, to := words[r.off/wordSize:][:runBytes(*r)/wordSize], dst[r.word:][:r.n]
 		if r.timed {
 			loadTimed(cells, to)
@@ -96,6 +88,28 @@ func (v *mapping) copyRuns(runs []cellRun, dst []uint64) {
 		}
 	}
 }
+
+// copyPlaces is for loadPlaces alone. Cells far apart wait for memory each: the less
+// there is to do between two of them, the more of them wait at once.
+func (v *mapping) copyPlaces(offsets []uint32, dst []uint64, each int) {
+	words := v.words()
+	if each == 1 {
+		dst = dst[:len(offsets)]
+		for i, off := range offsets {
+			dst[i] = words[off/wordSize].Load()
+		}
+		return
+	}
+	for _, off := range offsets {
+		for i := range each {
+			dst[i] = words[int(off/wordSize)+i].Load()
+		}
+		dst = dst[each:]
+	}
+}
+
+// words is the whole mapping; a last part of a word is no cell.
+func (v *mapping) words() []Word { return viewWords(v.m[:len(v.m)/wordSize*wordSize]) }
 
 func runBytes(r cellRun) uint32 {
 	if r.timed {

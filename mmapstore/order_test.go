@@ -26,7 +26,8 @@ func TestPublishingOrderOnARM64(t *testing.T) {
 		"SetLatest":             {"LDAR", "STLR", "STLR", "STLR"},
 		"ReadLatest":            {"LDAR", "LDAR", "LDAR", "LDAR"},
 		"(*mapping).word.func1": {"LDAR"},
-		"(*mapping).copyRuns":   {"LDAR", "LDAR"},
+		"(*mapping).copyRuns":   {"LDAR"},
+		"(*mapping).copyPlaces": {"LDAR", "LDAR"},
 	} {
 		if got := code[function]; !slices.Equal(got, want) {
 			t.Errorf("%s does %q, want %q", function, got, want)

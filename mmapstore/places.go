@@ -81,42 +81,20 @@ func (s Sight) LetGo() { s.view.release() }
 // Load fills dst with the words from the one at first on, each read whole. Both ends
 // are those of places. After an error dst holds anything.
 func (s Sight) Load(dst []uint64, first int) error {
-	if len(dst) == 0 {
-		return nil
-	}
 	offsets := s.offsets[first/s.each:][:len(dst)/s.each]
-	return s.view.guard(func() { s.view.copyPlaces(offsets, dst, s.each) })
+	return s.view.loadPlaces(offsets, dst, s.each)
 }
 
 // LoadAgain is Load for some words of dst alone.
 func (s Sight) LoadAgain(dst []uint64, first int, which []int32) error {
-	return s.view.guard(func() {
-		for _, i := range which {
-			begin := int(i) / s.each * s.each
-			at := (first + begin) / s.each
-			s.view.copyPlaces(s.offsets[at:at+1], dst[begin:begin+s.each], s.each)
+	for _, i := range which {
+		begin := int(i) / s.each * s.each
+		at := (first + begin) / s.each
+		if err := s.view.loadPlaces(s.offsets[at:at+1], dst[begin:begin+s.each], s.each); err != nil {
+			return err
 		}
-	})
-}
-
-// copyPlaces touches mapped memory, as copyRuns does. It is for Load and LoadAgain of
-// a Sight alone. Most of the time is that of the memory: the loops are as short as
-// can be, so that many of its answers are waited for at once.
-func (v *mapping) copyPlaces(offsets []uint32, dst []uint64, each int) {
-	cells := viewWords(v.m[:len(v.m)/wordSize*wordSize])
-	if each == 1 {
-		dst = dst[:len(offsets)]
-		for i, off := range offsets {
-			dst[i] = cells[off/wordSize].Load()
-		}
-		return
 	}
-	for _, off := range offsets {
-		for i := range each {
-			dst[i] = cells[int(off/wordSize)+i].Load()
-		}
-		dst = dst[each:]
-	}
+	return nil
 }
 
 // First is the first word of the file, if any of it is mapped.
