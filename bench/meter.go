@@ -39,7 +39,7 @@ func measured(args []string) error {
 	if !ok {
 		return errors.New("the system does not tell what the process used")
 	}
-	return os.WriteFile(args[0], fmt.Appendf(nil, "%d %d", took, usage.Maxrss<<10), 0o600)
+	return os.WriteFile(args[0], fmt.Appendf(nil, "%d %d", took, int64(usage.Maxrss)<<10), 0o600) //nolint:unconvert // types differ between processors
 }
 
 // read is the time of the ended command, and its peak memory in bytes with the

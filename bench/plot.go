@@ -81,7 +81,7 @@ func (p *plot) svg() string {
 	text(&b, left, 24, "start", axisColor, "Time of a scrape: 64 living processes x 4,750 samples, and dead ones x 994")
 	for d := fastestShown; d <= slowestShown; d *= 10 {
 		line(&b, left, y(d), plotWidth-right, y(d), gridColor)
-		text(&b, left-8, y(d)+4, "end", axisColor, d.String())
+		text(&b, left-8, y(d)+4, "end", axisColor, short(d))
 	}
 	for dead := 0; dead <= p.most(); dead += tickEvery {
 		line(&b, p.x(dead), plotHeight-bottom, p.x(dead), plotHeight-bottom+5, axisColor)

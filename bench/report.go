@@ -33,7 +33,7 @@ func (l *lab) report(rows []*row) (string, error) {
 		}
 		fmt.Fprintf(&b, "* %s: %s\n", one.name, strings.TrimSpace(string(said)))
 	}
-	fmt.Fprintf(&b, "* promfold: this tree, %s\n\n%s\n%s", runtime.Version(), table(rows), notes)
+	fmt.Fprintf(&b, "* promfold: this tree, %s\n\n%s%s", runtime.Version(), table(rows), notes)
 	return b.String(), nil
 }
 
