@@ -3,6 +3,7 @@
 package directory
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -46,6 +47,9 @@ func (l *listing) read(dir string, aside bool) error {
 	n.path = append(n.path[:0], strings.TrimSuffix(filepath.Join(dir, "x"), "x")...)
 	prefix := len(n.path)
 	err = n.lister.Each(opened, func(e sys.Entry) {
+		if aside && !bytes.HasPrefix(bytes.TrimPrefix(e.Name, []byte(".")), []byte(asidePrefix)) {
+			return // of no interest: see takeAside
+		}
 		n.path = append(n.path[:prefix], e.Name...)
 		in := aggregate.Inode{Dev: e.Dev, Ino: e.Ino}
 		if f := l.d.files[string(n.path)]; f != nil && f.isAside() == aside && f.unmoved(in) && (f.stock == nil || !l.v.nativeOnly) {
