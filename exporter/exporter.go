@@ -125,7 +125,7 @@ var _ prometheus.Gatherer = (*Exporter)(nil)
 func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	e.handler.ServeHTTP(w, r)
-	e.own.scrapes.Observe(time.Since(began).Seconds())
+	e.own.fixed.scrapes.observe(time.Since(began).Seconds())
 }
 
 func (e *Exporter) answer(w http.ResponseWriter, r *http.Request) {

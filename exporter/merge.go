@@ -19,8 +19,8 @@ import (
 // scrape is what one merge came to. Requests share it and must not change it.
 type scrape struct {
 	merged *aggregate.Result   // of the directories
-	shown  []aggregate.Family  // sorted by name: of merged but those that have a name of ours, and the census
-	own    []*dto.MetricFamily // the rest of our own, sorted by name
+	shown  []aggregate.Family  // sorted by name: of merged but those that have a name of ours, and most of our own
+	own    []*dto.MetricFamily // what libraries and other collectors say, sorted by name
 }
 
 // Gather implements prometheus.Gatherer, for promhttp.
@@ -58,10 +58,10 @@ func (e *Exporter) merge(ctx context.Context) (*scrape, error) {
 	}
 	e.report.failure(err)
 	if err != nil {
-		e.own.failures.Inc()
+		e.own.fixed.failures.Add(1)
 		return nil, err
 	}
-	e.own.merges.Observe(time.Since(began).Seconds())
+	e.own.fixed.merges.observe(time.Since(began).Seconds())
 	c.series, c.families, c.invalid = result.Series, len(result.Families), result.Invalid
 	shown, conflicts := e.own.avoid(result.Families)
 	conflicts = append(result.Conflicts, conflicts...)
@@ -73,7 +73,7 @@ func (e *Exporter) merge(ctx context.Context) (*scrape, error) {
 	if err != nil {
 		e.report.Println("error gathering the exporter's own metrics:", err)
 	}
-	shown = append(slices.Clip(shown), e.own.census.show(c)...)
+	shown = e.own.fixed.show(append(slices.Clip(shown), e.own.census.show(c)...))
 	slices.SortFunc(shown, func(a, b aggregate.Family) int { return strings.Compare(a.Name, b.Name) })
 	return &scrape{merged: result, shown: shown, own: own}, nil
 }

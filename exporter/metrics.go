@@ -9,7 +9,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 
@@ -25,12 +24,10 @@ type ownMetrics struct {
 	registry *prometheus.Registry
 	// process registers what libraries say about this process, under our
 	// prefix: go_goroutines of the application is not ours.
-	process  prometheus.Registerer
-	merges   prometheus.Histogram
-	scrapes  prometheus.Histogram
-	failures prometheus.Counter
-	census   *censusFamilies
-	runtime  ahead // of what libraries say about this process, if anybody asked for it
+	process prometheus.Registerer
+	fixed   *fixedFamilies
+	census  *censusFamilies
+	runtime ahead // of what libraries say about this process, if anybody asked for it
 	// encodingErrors is one of promhttp's metrics, for the answers without it.
 	encodingErrors prometheus.Counter
 	reserved       map[string]bool // names of our samples: see avoid
@@ -40,26 +37,14 @@ type ownMetrics struct {
 }
 
 func newOwnMetrics(o Options) *ownMetrics {
-	buckets := []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 	m := &ownMetrics{
 		registry: prometheus.NewRegistry(),
-		merges: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "promfold_merge_duration_seconds", Buckets: buckets,
-			Help: "Time that a scan and merge of all directories took.",
-		}),
-		scrapes: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "promfold_scrape_duration_seconds", Buckets: buckets,
-			Help: "Time from a scrape's request to the end of its answer.",
-		}),
-		failures: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "promfold_merge_failures_total",
-			Help: "Merges that failed because a directory could not be read. Their scrapes were answered with 503.",
-		}),
-		census:  newCensusFamilies(o.DirectoryLabel),
-		known:   make(map[string]bool),
-		avoided: make(map[typedName]bool),
+		fixed:    newFixedFamilies(),
+		census:   newCensusFamilies(o.DirectoryLabel),
+		known:    make(map[string]bool),
+		avoided:  make(map[typedName]bool),
 	}
-	m.registry.MustRegister(version.NewCollector(namespace), m.merges, m.scrapes, m.failures, m.census)
+	m.registry.MustRegister(m.fixed, m.census)
 	m.registry.MustRegister(o.Collectors...)
 	m.process = prometheus.WrapRegistererWithPrefix(namespace+"_", m.registry)
 	m.encodingErrors = errorCounter().WithLabelValues("encoding") // nobody sees it without ProcessMetrics
@@ -72,6 +57,9 @@ func newOwnMetrics(o Options) *ownMetrics {
 		m.handler(nil) // registers promhttp's metrics
 	}
 	m.reserved = m.census.names()
+	for _, f := range m.fixed.all {
+		m.reserve(f.Name, f.Type)
+	}
 	_, _ = m.gather() // reserves the names of the rest
 	return m
 }
@@ -94,24 +82,24 @@ func errorCounter() *prometheus.CounterVec {
 	}, []string{"cause"})
 }
 
-// gather is our own families apart from the census.
+// gather is what libraries and other collectors say.
 func (m *ownMetrics) gather() ([]*dto.MetricFamily, error) {
 	families, err := m.registry.Gather()
 	for _, f := range families {
-		m.reserve(f)
+		m.reserve(f.GetName(), f.GetType())
 	}
 	return families, err
 }
 
 // reserve takes the family's sample names for good: what was left out once
 // because of them must not come and go.
-func (m *ownMetrics) reserve(f *dto.MetricFamily) {
-	if m.known[f.GetName()] {
+func (m *ownMetrics) reserve(family string, typ dto.MetricType) {
+	if m.known[family] {
 		return
 	}
-	m.known[f.GetName()] = true
+	m.known[family] = true
 	clear(m.avoided)
-	for _, name := range sampleNames(f.GetName(), f.GetType()) {
+	for _, name := range sampleNames(family, typ) {
 		m.reserved[name] = true
 	}
 }

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/promfold/promfold/directory"
 )
 
@@ -82,7 +80,7 @@ func TestClientsThatLeave(t *testing.T) {
 	if _, err := e.merge(gone); !errors.Is(err, context.Canceled) {
 		t.Errorf("merged for nobody: %v", err)
 	}
-	if got := testutil.ToFloat64(e.own.failures); got != 0 {
+	if got := e.own.fixed.failures.Load(); got != 0 {
 		t.Errorf("%v failures", got)
 	}
 	e.ServeHTTP(brokenWriter{httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, "/metrics", nil))
