@@ -69,6 +69,11 @@ func (f *stockFile) inode() aggregate.Inode { return f.in }
 func (f *stockFile) refresh() error         { return f.Refresh() }
 func (f *stockFile) dropped() uint64        { return 0 }
 
+// kind is what the names of files have in common that are likely to be alike.
+func (f *stockFile) kind() string {
+	return strings.TrimRight(strings.TrimSuffix(f.base, filepath.Ext(f.base)), "0123456789")
+}
+
 // look reads the head of the file, unless it was known to have entries already.
 func (f *stockFile) look() (stock.Head, error) {
 	if f.head.Sound && !f.head.Empty {

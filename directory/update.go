@@ -84,25 +84,43 @@ const worthSpreading = 32
 // what is damaged, file by file, until the next call.
 func (m *scratch) look(all []*tracked, now time.Time) []error {
 	m.damages = slices.Grow(m.damages[:0], len(all))[:len(all)]
-	unread := 0
-	for _, f := range all {
-		if !f.read {
-			f.read = true
-			unread++
-		}
-	}
+	fresh := m.sort(all)
 	look := func(i int) {
 		all[i].probeDue(now)
+		all[i].read = true
 		m.damages[i] = all[i].refresh()
 	}
-	if unread > 1 || len(all) >= worthSpreading {
-		spread.Each(len(all), look)
+	if fresh == 0 && len(all) < worthSpreading {
+		for i := range all {
+			look(i)
+		}
 		return m.damages
 	}
-	for i := range all {
-		look(i)
-	}
+	spread.Each(len(m.first), func(i int) { look(m.first[i]) })
+	spread.Each(len(m.rest), func(i int) { look(m.rest[i]) })
 	return m.damages
+}
+
+// sort tells the first of each kind of the files that are new from the rest: what is
+// parsed of a file serves those that are like it. It returns how many are new.
+func (m *scratch) sort(all []*tracked) (fresh int) {
+	m.first, m.rest = m.first[:0], m.rest[:0]
+	var kinds map[string]bool
+	for i, f := range all {
+		if !f.read {
+			fresh++
+		}
+		if f.read || f.stock == nil || kinds[f.stock.kind()] {
+			m.rest = append(m.rest, i)
+			continue
+		}
+		if kinds == nil {
+			kinds = make(map[string]bool)
+		}
+		kinds[f.stock.kind()] = true
+		m.first = append(m.first, i)
+	}
+	return fresh
 }
 
 // assignIdentities gives every live process its value of the label pid. The dead

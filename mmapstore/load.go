@@ -54,7 +54,7 @@ type cellRun struct {
 	timed bool   // a gauge in a timed mode: see ReadLatest
 }
 
-// load and loadPlaces are the one place that touches mapped memory of other processes. A page
+// load, loadPlaces and peek are the one place that touches mapped memory of other processes. A page
 // that is gone (the file was cut, or the medium failed) raises a fault, which
 // becomes ErrTruncated. It returns as an error, so a lock that a caller holds is
 // released by its defer; dst is all that it can leave half-way.
@@ -72,6 +72,9 @@ func (v *mapping) loadPlaces(offsets []uint32, dst []uint64, each int) error {
 	}
 	return v.guard(func() { v.copyPlaces(offsets, dst, each) })
 }
+
+// peek is for Cells.Peek alone.
+func (v *mapping) peek(n int, f func([]byte)) error { return v.guard(func() { f(v.m[:n:n]) }) }
 
 // copyRuns is for load alone.
 func (v *mapping) copyRuns(runs []cellRun, dst []uint64) {

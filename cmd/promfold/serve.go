@@ -23,6 +23,7 @@ import (
 
 	"github.com/promfold/promfold/directory"
 	"github.com/promfold/promfold/exporter"
+	"github.com/promfold/promfold/internal/sys"
 )
 
 // serve is the default command: exporter and archiver of the directories.
@@ -108,6 +109,7 @@ func (s *serve) run(log *slog.Logger) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	log.Info("Starting promfold", "version", version.Info())
+	sys.ReserveDescriptors(expectedFiles)
 	e := exporter.New(exporter.Options{
 		DirectoryLabel: s.label, ProcessMetrics: !s.withoutProcess, Collectors: reload.collectors(), Logger: log,
 	})
@@ -145,6 +147,10 @@ func (s *serve) run(log *slog.Logger) error {
 	signal.Stop(signals) // one more ends us at once
 	return shutdown(server, served)
 }
+
+// expectedFiles is for how many files of processes there is a place in the kernel's
+// table of descriptors from the start. More cost the scrape that finds them a wait.
+const expectedFiles = 8192
 
 // lifecycleAPI is what answers for /-/reload.
 func (s *serve) lifecycleAPI(r *reloader) http.Handler {

@@ -9,31 +9,45 @@ import (
 	"github.com/promfold/promfold/mmapstore"
 )
 
-// kin are the files that this one, up to limit, may be like. Its first key must
-// have been decoded.
-func (r *Reader) kin(limit int64) kin {
-	return kin{r.format.Kind(), mapAddress(r.overrides), r.layout, limit}
+// kin are the files that this one, up to limit, may be like, if it is of the layout.
+// Its first key must have been decoded.
+func (r *Reader) kin(l layout, limit int64) kin {
+	return kin{r.format.Kind(), mapAddress(r.overrides), l, limit}
 }
 
 func mapAddress(o mmapstore.Overrides) uintptr { return reflect.ValueOf(o).Pointer() }
 
 // adopt looks for a sibling with the keys that the file has up to limit, and takes
 // what was parsed of it. What was parsed of the file before is the beginning of that.
-func (r *Reader) adopt(c *chunk, limit int64) (ok bool, err error) {
+// Keys are compared where they are mapped: to copy them first would take longer than
+// all the rest.
+func (r *Reader) adopt(limit int64) (ok bool) {
+	return r.adoptBy(limit, func(one *known) (same bool) {
+		err := r.cells.Peek(limit, func(b []byte) { same = one.matches(b[headerSize:], r.differsFrom(one.sibling)) })
+		return same && err == nil // or the file is parsed, which says what is wrong with it
+	})
+}
+
+// adoptBy is adopt with the given comparison.
+func (r *Reader) adoptBy(limit int64, same func(*known) bool) (ok bool) {
 	if r.siblings == nil || !r.clean() {
-		return false, nil
+		return false
 	}
-	for _, one := range r.siblings.hold(r.kin(limit)) {
-		if !ok && err == nil && r.mayTake(one.sibling) {
-			if ok, err = one.matches(c, r.differsFrom(one.sibling)); ok {
+	layouts := []layout{r.layout}
+	if r.layout == unknown {
+		layouts = []layout{v16, v8}
+	}
+	for _, l := range layouts {
+		for _, one := range r.siblings.hold(r.kin(l, limit)) {
+			if !ok && r.mayTake(one.sibling) && same(&one) {
 				ok = r.take(one.sibling)
 			}
-		}
-		if r.sibling != one.sibling {
-			r.siblings.letGo(one.sibling)
+			if r.sibling != one.sibling {
+				r.siblings.letGo(one.sibling)
+			}
 		}
 	}
-	return ok, err
+	return ok
 }
 
 // clean reports whether nothing is wrong with the file, as far as it was read.
@@ -73,6 +87,7 @@ func (r *Reader) take(one *sibling) bool {
 	if r.sibling != nil {
 		r.siblings.outgrow(r.sibling)
 	}
+	r.layout = one.layout
 	r.parsed += one.end - r.end
 	r.sibling, r.index, r.end, r.overruled = one, one.index, one.end, false
 	r.firstEntry, r.lastEntry = one.first, one.last
@@ -126,7 +141,7 @@ func (r *Reader) join(limit int64) {
 	if len(r.raw) == 0 || r.end != limit {
 		return
 	}
-	if ok, _ := r.adopt(&chunk{b: r.raw, off: headerSize}, limit); ok {
+	if r.adoptBy(limit, func(one *known) bool { return one.matches(r.raw, headerSize) }) {
 		r.raw = nil
 	}
 }
@@ -139,7 +154,7 @@ func (r *Reader) offer(limit int64) {
 		return
 	}
 	r.sibling = &sibling{
-		kin: r.kin(limit), born: r.siblings.version(nil), from: r.from, overrides: r.overrides,
+		kin: r.kin(r.layout, limit), born: r.siblings.version(nil), from: r.from, overrides: r.overrides,
 		index: r.index, plan: r.plan, places: r.cells.Places(), first: r.firstEntry, last: r.lastEntry, raw: raw,
 	}
 	r.siblings.add(r.sibling)

@@ -35,41 +35,19 @@ func (c *chunk) read(off, limit int64) ([]byte, error) {
 }
 
 // matches reports whether a file, of the sibling's kin and length, has the same
-// keys from off on, where one begins.
-func (one *known) matches(c *chunk, off int64) (bool, error) {
+// keys from off on, where one begins. b are its entries.
+func (one *known) matches(b []byte, off int64) bool {
 	items := one.index.items
 	i, _ := slices.BinarySearchFunc(items, off, func(it item, off int64) int { return int(int64(it.off) - off) })
-	for off < one.end {
-		b, err := c.read(off, one.end)
-		if err != nil {
-			return false, err
+	for ; i < len(items); i++ {
+		begin, end := int64(items[i].off), one.end
+		if i+1 < len(items) {
+			end = int64(items[i+1].off)
 		}
-		n, passed := one.compare(b, off, items[i:])
-		if n == 0 {
-			return false, nil
+		from, to := begin-headerSize, end-headerSize-int64(one.layout)
+		if !bytes.Equal(one.raw[from:to], b[from:to]) {
+			return false
 		}
-		off, i = off+n, i+passed
 	}
-	return true, nil
-}
-
-// compare holds the entries that are whole in b, which is the file from off on, to
-// items. It returns how many bytes and items were passed, none if they differ.
-func (one *known) compare(b []byte, off int64, items []item) (n int64, passed int) {
-	raw := one.raw[off-headerSize:]
-	for passed < len(items) {
-		next := one.end - off
-		if passed+1 < len(items) {
-			next = int64(items[passed+1].off) - off
-		}
-		if next > int64(len(b)) {
-			break
-		}
-		if key := next - int64(one.layout); !bytes.Equal(raw[n:key], b[n:key]) {
-			return 0, 0
-		}
-		n = next
-		passed++
-	}
-	return n, passed
+	return true
 }

@@ -24,6 +24,10 @@ const headRead = 512
 func (r *Reader) Look() (Head, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.lookAt()
+}
+
+func (r *Reader) lookAt() (Head, error) {
 	b, err := r.readHead(headRead)
 	if err != nil {
 		return Head{}, err
@@ -56,7 +60,7 @@ func (r *Reader) Look() (Head, error) {
 		if int64(len(b)) < end { // cut since
 			return Head{}, nil
 		}
-		_ = r.format.Decode(b[firstKey:end], &Key{}) // Refresh says what is wrong with it
+		r.met = r.format.Decode(b[firstKey:end], &Key{}) == nil // or Refresh says what is wrong with it
 	}
 	return Head{Sound: true}, nil
 }

@@ -31,6 +31,7 @@ type Reader struct {
 	mu        sync.Mutex
 	closed    bool
 	format    Format
+	met       bool // the first key was decoded, by which the format knows the client
 	layout    layout
 	end       int64 // parsed up to here
 	parsed    int64

@@ -113,6 +113,12 @@ func (r *Reader) parse(limit, used int64) error {
 	if r.end > limit || r.end == limit && !r.overruled {
 		return nil
 	}
+	if r.decodeFirst() && r.adopt(limit) {
+		return nil
+	}
+	if r.end == limit {
+		return nil
+	}
 	buffer, free := r.siblings.buffer()
 	c := &chunk{f: r.f, b: (*buffer)[:0]}
 	defer func() {
@@ -128,17 +134,22 @@ func (r *Reader) parse(limit, used int64) error {
 			return r.unread(err)
 		}
 	}
-	if adopted, err := r.adopt(c, limit); err != nil {
-		return r.unread(err)
-	} else if adopted || r.end == limit {
-		return nil
-	}
 	r.own()
 	if err := r.parseOn(c, limit); err != nil {
 		return err
 	}
 	r.join(limit)
 	return nil
+}
+
+// decodeFirst decodes the first key, by which the client is known, unless a look has
+// or entries were parsed. It reports whether that could be done.
+func (r *Reader) decodeFirst() bool {
+	if r.met || r.parsed > 0 {
+		return true
+	}
+	_, err := r.lookAt()
+	return err == nil && r.met
 }
 
 // parseOn takes up the entries below limit, which are like no sibling's.
