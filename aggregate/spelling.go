@@ -18,10 +18,19 @@ type spelling struct {
 	// it: it is replaced, never changed.
 	texts map[float64]string
 	fresh bool // texts is as votes has it
+	// last are the bounds that were told last. Sources that share their schema say the
+	// same again.
+	last *float64
 }
 
 // vote takes the spelling of a source's family into account.
 func (s *spelling) vote(f *mmapstore.Family) {
+	if len(f.Bounds) > 0 {
+		if s.last == &f.Bounds[0] {
+			return
+		}
+		s.last = &f.Bounds[0]
+	}
 	if s.votes == nil && len(f.Bounds) > 0 {
 		s.votes = make(map[float64]string, len(f.Bounds))
 	}

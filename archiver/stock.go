@@ -16,6 +16,7 @@ import (
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/directory"
+	"github.com/promfold/promfold/internal/spread"
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -140,11 +141,7 @@ func (a *Archiver) grace() time.Duration { return min(a.o.Interval, 200*time.Mil
 // round.
 func (a *Archiver) foldAsides(ctx context.Context, e *directory.Edition, asides []directory.Aside) (skipped, err error) {
 	files, failed := a.d.OpenAsides(asides)
-	defer func() {
-		for _, f := range files {
-			f.Close()
-		}
-	}()
+	defer spread.Each(len(files), func(i int) { files[i].Close() })
 	a.o.step(StepProbed)
 	needed, left := a.discard(files)
 	d := chooseDead(needed)

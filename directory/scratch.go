@@ -16,8 +16,7 @@ type scratch struct {
 	order   []*tracked // the files of the last scan, by birth
 	scans   uint64
 	damages []error
-	first   []int // of the files in order: see sort
-	rest    []int
+	turns   []int // of the files in order: see sort
 	ordered []numbered
 	owners  map[mmapstore.ID]bool // to be the next Directory.owners
 	most    int                   // files of a scan, since the maps were made

@@ -96,30 +96,44 @@ func (m *scratch) look(all []*tracked, now time.Time) []error {
 		}
 		return m.damages
 	}
-	spread.Each(len(m.first), func(i int) { look(m.first[i]) })
-	spread.Each(len(m.rest), func(i int) { look(m.rest[i]) })
+	spread.Each(len(m.turns), func(i int) { look(m.turns[i]) })
 	return m.damages
 }
 
-// sort tells the first of each kind of the files that are new from the rest: what is
-// parsed of a file serves those that are like it. It returns how many are new.
+// sort gives the files their turns. What is parsed of a file serves those that are
+// like it, so the first that is new of each kind comes first, the largest before all; and of the
+// others those come last that wait for it. It returns how many are new.
 func (m *scratch) sort(all []*tracked) (fresh int) {
-	m.first, m.rest = m.first[:0], m.rest[:0]
-	var kinds map[string]bool
+	m.turns = m.turns[:0]
+	var first []int
+	size := make(map[string]int64) // by kind, of the first of it that is new
 	for i, f := range all {
-		if !f.read {
-			fresh++
-		}
-		if f.read || f.stock == nil || kinds[f.stock.kind()] {
-			m.rest = append(m.rest, i)
+		m.turns = append(m.turns, i)
+		if f.read {
 			continue
 		}
-		if kinds == nil {
-			kinds = make(map[string]bool)
+		fresh++
+		if f.stock == nil {
+			continue
 		}
-		kinds[f.stock.kind()] = true
-		m.first = append(m.first, i)
+		if _, known := size[f.stock.kind()]; !known {
+			size[f.stock.kind()] = f.info.Size()
+			first = append(first, i)
+		}
 	}
+	if len(first) == 0 {
+		return fresh
+	}
+	slices.SortFunc(first, func(a, b int) int { return cmp.Compare(all[b].info.Size(), all[a].info.Size()) })
+	rank := func(i int) int64 {
+		if f := all[i]; !f.read && f.stock != nil {
+			return size[f.stock.kind()]
+		}
+		return 0
+	}
+	m.turns = slices.DeleteFunc(m.turns, func(i int) bool { return slices.Contains(first, i) })
+	slices.SortStableFunc(m.turns, func(a, b int) int { return cmp.Compare(rank(a), rank(b)) })
+	m.turns = append(first, m.turns...)
 	return fresh
 }
 

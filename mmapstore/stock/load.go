@@ -82,6 +82,9 @@ func (l *loader) look(rules []settle, cells *mmapstore.Cells) error {
 // what may be no more than a moment.
 func (l *loader) settle(now []uint64, first int, rules []settle, sight mmapstore.Sight) error {
 	last := l.last[first : first+len(now)]
+	if slices.Equal(last, now) {
+		return nil
+	}
 	l.doubts = l.doubts[:0]
 	for i, v := range now {
 		if mayPass(rules[i], last[i], v) {

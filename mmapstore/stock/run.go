@@ -72,7 +72,7 @@ func wasSet(time uint64) uint64 {
 // countOf is a count that a client keeps as a float.
 func countOf(v float64) uint64 {
 	switch {
-	case v > 0 && v < 1<<63:
+	case v >= 0 && v < 1<<63:
 		return uint64(int64(v)) // one instruction
 	case !(v > 0): // NaN, too
 		return 0
