@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -126,9 +127,11 @@ func (s *serve) run(log *slog.Logger) error {
 	background.Go(func() { f.watch(ctx) })
 	background.Go(func() { reload.follow(ctx, hangups) })
 
+	tidy := relaxed()
 	last := newLastScrape(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.grow(ctx)
 		e.ServeHTTP(w, r)
+		tidy()
 	}))
 	site, err := newSite(s.path, last, s.lifecycleAPI(reload))
 	if err != nil {
@@ -151,6 +154,16 @@ func (s *serve) run(log *slog.Logger) error {
 // expectedFiles is for how many files of processes there is a place in the kernel's
 // table of descriptors from the start. More cost the scrape that finds them a wait.
 const expectedFiles = 8192
+
+// relaxed makes garbage collection rare until the first scrape was answered, which is
+// when to call tidy: it reads all that there is, and nearly all of that stays.
+func relaxed() (tidy func()) {
+	percent := debug.SetGCPercent(400)
+	if percent != 100 { // somebody knows better
+		debug.SetGCPercent(percent)
+	}
+	return sync.OnceFunc(func() { debug.SetGCPercent(percent) })
+}
 
 // lifecycleAPI is what answers for /-/reload.
 func (s *serve) lifecycleAPI(r *reloader) http.Handler {
