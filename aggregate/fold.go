@@ -248,16 +248,16 @@ func (f *folder) addSeries(family int, s *series) {
 // appendWords appends the series in the layout of an archive: see mmapstore.Schema.
 func (m *Merger) appendWords(words []uint64, s *series) []uint64 {
 	t, p := &m.totals, s.place
-	switch typ := s.family.typ; {
-	case typ == mmapstore.Counter:
+	switch s.family.typ {
+	case mmapstore.Counter:
 		words = append(words, t.counts[p.count])
 		return appendFloats(words, t.sums[p.sum].finiteParts)
-	case typ == mmapstore.Untyped:
+	case mmapstore.Untyped:
 		words = append(words, t.counts[p.count])
 		return appendFloats(words, t.sums[p.sum].parts)
-	case typ == mmapstore.Histogram:
+	case mmapstore.Histogram:
 		return append(appendFloats(words, t.sums[p.sum].parts), t.buckets(s)...)
-	case typ == mmapstore.Summary:
+	case mmapstore.Summary:
 		return append(appendFloats(words, t.sums[p.sum].parts), t.counts[p.count])
 	}
 	value, _ := m.gauge(s)

@@ -40,7 +40,6 @@ type Merger struct {
 	forgets   map[mmapstore.ID]map[int]*Forgotten
 	folds     map[sourceKey]bool // folding: whose values are folded
 	outline   outline            // of the last result
-	words     int                // in the last result
 }
 
 // NewMerger makes a merger. now gives the time of day; nil means time.Now.

@@ -105,7 +105,10 @@ func (p *program) counts(i int32) bool {
 	if s.family.typ.Cumulative() {
 		return true
 	}
-	return !(p.key.dead && s.family.mode.Live()) && (p.history == nil || p.history.Series[i].Newest != 0)
+	if p.key.dead && s.family.mode.Live() {
+		return false
+	}
+	return p.history == nil || p.history.Series[i].Newest != 0
 }
 
 // buried are the series that may be deleted.

@@ -54,14 +54,14 @@ func zeroed[T any](s []T, n int) []T {
 // addSeries adds what another part of the same merge came to in a series.
 func (t *totals) addSeries(s *series, o *totals) {
 	p, v := s.place, s.family
-	switch {
-	case v.typ == mmapstore.Counter, v.typ == mmapstore.Untyped:
+	switch v.typ {
+	case mmapstore.Counter, mmapstore.Untyped:
 		t.addCount(p, o.counts[p.count])
 		t.sums[p.sum].addSum(&o.sums[p.sum])
-	case v.typ == mmapstore.Histogram:
+	case mmapstore.Histogram:
 		addBuckets(t.buckets(s), o.buckets(s))
 		t.sums[p.sum].addSum(&o.sums[p.sum])
-	case v.typ == mmapstore.Summary:
+	case mmapstore.Summary:
 		t.counts[p.count] = addCapped(t.counts[p.count], o.counts[p.count])
 		t.sums[p.sum].addSum(&o.sums[p.sum])
 	default:

@@ -33,7 +33,7 @@ type bodyWriter struct {
 }
 
 func (w *bodyWriter) Write(b []byte) (int, error) {
-	n, err := w.ResponseWriter.Write(b) //nolint:gosec // G705: no format of ours is one that a browser runs
+	n, err := w.ResponseWriter.Write(b)
 	w.broken = w.broken || err != nil
 	return n, err
 }
