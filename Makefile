@@ -117,12 +117,17 @@ fuzz: ## every fuzz target for FUZZTIME, or so many times: 1000x
 
 .PHONY: bench
 bench: ## every benchmark
-	$(GO) test -run '^$$' -bench . -benchmem ./mmapstore ./worker ./aggregate ./exporter
+	$(GO) test -run '^$$' -bench . -benchmem ./mmapstore/... ./worker ./aggregate ./directory ./exporter ./internal/exposition
 
 .PHONY: bench-peers
 bench-peers: ## ratios to the peers on the same data, and what is kept of them; BENCH="-only REGEXP" for some
 	.ci/install-bench
 	$(GO) run ./bench $(if $(BENCH),$(BENCH),-results bench/RESULTS.md -plot bench/dead-pids.svg)
+
+.PHONY: bench-check
+bench-check: ## the comparison on small sets: every row is measured, and both sides give the same answers
+	.ci/install-bench || [ -z "$$CI" ] # elsewhere what is missing is skipped, by name
+	$(GO) test -tags interop -count=1 -v ./bench
 
 .PHONY: golden
 golden: ## write the golden files anew, after a look at the difference
