@@ -11,7 +11,34 @@ func (m *Merger) gatherLives(taking []part) {
 		}
 	}
 	for _, t := range taking {
+		if p := t.c.program; p.dateless && t.c.read >= t.c.schema.Words && t.c.loaded && m.adds(t.c) && m.forgets[t.c.meta.ID] == nil {
+			p.crowd++ // which all say the same
+			continue
+		}
 		m.addLives(t.c)
+	}
+	for _, t := range taking {
+		if p := t.c.program; p.crowd > 0 {
+			m.addCrowd(p)
+			p.crowd = 0
+		}
+	}
+}
+
+// addCrowd is addLives of sources that share a dateless program.
+func (m *Merger) addCrowd(p *program) {
+	past := Past{Newest: 1} // see compiled.past
+	for _, s := range p.targets {
+		if s == nil {
+			continue
+		}
+		s.stamp = m.merge
+		if p.key.dead && s.family.mode.Live() {
+			continue
+		}
+		s.life.note(past, p.key.dead)
+		s.life.contribute(0, past)
+		s.life.contributors += p.crowd - 1
 	}
 }
 

@@ -24,6 +24,9 @@ type program struct {
 	// personal: some target is of one process alone.
 	personal bool
 	stamp    uint64 // the last merge that had a source with it
+	// dateless: no series says when it began, nor can one be deleted.
+	dateless bool
+	crowd    int // how many sources have the program, while their lives are gathered
 }
 
 // programKey tells which sources may share a program: those whose schemas are the

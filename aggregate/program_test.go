@@ -10,10 +10,16 @@ import (
 	"github.com/promfold/promfold/mmapstore"
 )
 
-// workers makes n processes of one application with one schema, in the same memory.
-func workers(n int) []*fake {
+// workers makes n processes of one application with one schema, in the same memory,
+// which may tell when series began.
+func workers(n int, dated bool) []*fake {
 	first := process(1).counter("c_total", 0, 0).histogram("h", []float64{1, 2}, 0, 0, 0, 0).
 		gauge("max", mmapstore.Max, 0).gauge("sum", mmapstore.Sum, 0).gauge("live", mmapstore.LiveAll, 0).gauge("latest", mmapstore.Latest, 0, 1)
+	for i := range first.schema.Series {
+		if !dated {
+			first.schema.Series[i].Created = 0
+		}
+	}
 	all := []*fake{first}
 	for i := 2; i <= n; i++ {
 		f := process(int64(i)).as(fmt.Sprint(i))
@@ -36,11 +42,11 @@ func (f *fake) alone() *fake {
 // no difference to any merge, while they count, get series of their own, have some
 // deleted and die.
 func TestSharedSchemas(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(80) {
 		rng := rand.New(rand.NewPCG(seed, 5))
-		all := workers(6)
+		all := workers(6, seed%2 == 0)
 		shared, apart := aggregate.NewMerger(at(noon)), aggregate.NewMerger(at(noon)).InLanes()
-		for round := range 12 {
+		for round := range 40 {
 			f := all[rng.IntN(len(all))]
 			switch rng.IntN(6) {
 			case 0:
@@ -62,7 +68,11 @@ func TestSharedSchemas(t *testing.T) {
 			}
 			var single []aggregate.Source
 			for _, f := range all {
-				single = append(single, f.alone())
+				f = f.alone()
+				for i := range f.schema.Series {
+					f.schema.Series[i].Created = max(f.schema.Series[i].Created, 1) // which is as long ago as can be told
+				}
+				single = append(single, f)
 			}
 			got, want := samples(t, mergeBy(t, shared, sources(all)...).Metrics()), samples(t, mergeBy(t, apart, single...).Metrics())
 			if got != want {

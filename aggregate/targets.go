@@ -42,6 +42,8 @@ func (m *Merger) newProgram(c *compiled, key programKey) *program {
 	for i := len(p.targets); i < key.n; i++ {
 		p.targets = append(p.targets, m.target(c, p, i))
 	}
+	p.dateless = c.history == nil && len(c.schema.Tombstones) == 0 &&
+		!slices.ContainsFunc(c.schema.Series, func(s mmapstore.Series) bool { return s.Created != 0 })
 	p.placed = unplaced
 	m.neighbour = p
 	if !p.personal {
