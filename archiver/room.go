@@ -42,7 +42,8 @@ func (a *Archiver) makeRoom(ctx context.Context, e directory.Edition) (hope bool
 		if needed, failed := a.d.NeedsArchive(path); needed || failed != nil {
 			continue // a scan names what cannot be read
 		}
-		failed := a.setStockAside(path, known[path])
+		found := a.lookAt(path, known[path])
+		failed := a.keep(&found)
 		if failed != nil && !errors.Is(failed, fs.ErrNotExist) {
 			err = errors.Join(err, failed)
 			break

@@ -200,20 +200,22 @@ func (a *Archiver) setDeadAside(ctx context.Context) error {
 		a.expected.stock = 0
 	}
 	var errs []error
-	for _, path := range paths {
+	for chunk := range slices.Chunk(paths, foldBatch) {
 		if ctx.Err() != nil {
 			break
 		}
-		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
-			a.expected.stock = max(a.expected.stock, held(info))
+		all := make([]found, len(chunk))
+		spread.Each(len(chunk), func(i int) { all[i] = a.lookAt(chunk[i], known[chunk[i]]) })
+		hopeless := false // the next will fare no better
+		for i := range all {
+			err := a.keep(&all[i])
+			hopeless = hopeless || scarce(err) || errors.Is(err, unix.EROFS)
+			if !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
 		}
-		err := a.setStockAside(path, known[path])
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case scarce(err) || errors.Is(err, unix.EROFS): // the next will fare no better
-			return some(append(errs, err))
-		default:
-			errs = append(errs, err)
+		if hopeless {
+			return some(errs)
 		}
 	}
 	if all {
@@ -249,28 +251,64 @@ func (a *Archiver) toLookAt(known map[string]mourned) (paths []string, all bool,
 // all the time.
 const lookShare = 20
 
-// setStockAside sets the file at path aside, if it has been dead since known.
-func (a *Archiver) setStockAside(path string, known mourned) error {
-	if !known.since.IsZero() && time.Since(known.since) >= a.grace() {
-		aside := a.d.NewAside(path)
-		done, err := a.d.SetAside(path, known.inode, aside)
-		if done {
-			a.resting[aside.ID] = time.Now()
-			a.o.step(StepSetAside)
-		}
-		if done || err != nil {
-			return err
-		}
+// found is what came of a look at the file of a stock client.
+type found struct {
+	path  string
+	held  int64   // the room that it takes, 0 if nobody knows
+	known mourned // what was known of it
+	due   bool    // to be set aside
+	gone  bool    // it was, or could not be
+	inode aggregate.Inode
+	state mmapstore.State
+	err   error
+}
+
+// lookAt asks whether the file at path is dead, unless it has been since known for long
+// enough to be set aside. It changes nothing, and may run beside others.
+func (a *Archiver) lookAt(path string, known mourned) found {
+	f := found{path: path, known: known}
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
+		f.held = held(info)
 	}
-	in, state, err := a.d.StockState(path)
-	if err != nil || state != mmapstore.Dead {
-		a.noteUnknown(state)
+	if f.due = !known.since.IsZero() && time.Since(known.since) >= a.grace(); !f.due {
+		f.inode, f.state, f.err = a.d.StockState(path)
+	}
+	return f
+}
+
+// setAsideIfDue sets the file aside if it is due, and looks at it if it is not there or
+// lives after all. Each is one effect, followed by its step.
+func (a *Archiver) setAsideIfDue(f *found) error {
+	if !f.due {
+		return f.err
+	}
+	aside := a.d.NewAside(f.path)
+	done, err := a.d.SetAside(f.path, f.known.inode, aside)
+	if done {
+		a.resting[aside.ID] = time.Now()
+		a.o.step(StepSetAside)
+	}
+	if f.gone = done || err != nil; !f.gone {
+		f.inode, f.state, err = a.d.StockState(f.path)
+	}
+	return err
+}
+
+// keep does what is due, and keeps the rest for the rounds to come.
+func (a *Archiver) keep(f *found) error {
+	a.expected.stock = max(a.expected.stock, f.held)
+	err := a.setAsideIfDue(f)
+	switch {
+	case f.gone:
+		return err
+	case err != nil || f.state != mmapstore.Dead:
+		a.noteUnknown(f.state)
 		return err
 	}
-	if known.inode != in {
-		known = mourned{in, time.Now()}
+	if f.known.inode != f.inode {
+		f.known = mourned{f.inode, time.Now()}
 	}
-	a.mourned[path] = known
+	a.mourned[f.path] = f.known
 	a.o.step(StepMourned)
 	return nil
 }
