@@ -8,5 +8,5 @@
 // which are dead. Neither result depends on the order of the sources, nor on
 // which of them were folded before.
 //
-// Start reading at source.go, then merger.go and law.go.
+// Start reading at source.go, then merger.go, program.go and lane.go.
 package aggregate
