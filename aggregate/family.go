@@ -113,7 +113,7 @@ func (v *variant) sweep(stamp uint64) (wasted int) {
 	for i, s := range v.order {
 		if s.stamp != stamp {
 			delete(v.series, s.labels)
-			wasted += len(s.bounds) + 1
+			wasted += s.accumulators()
 			continue
 		}
 		v.mixed = v.mixed || s.mixed

@@ -27,7 +27,7 @@ type FoldOptions struct {
 	// Partial: the sources are not all that a merge would take. What is deleted
 	// may be shown by others, so nothing is forgotten.
 	Partial bool
-	// Now gives the time of day. Default time.Now.
+	// Now gives the time of day, to several goroutines. Default time.Now.
 	Now func() time.Time
 }
 

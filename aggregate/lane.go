@@ -5,8 +5,8 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"sync"
 
+	"github.com/promfold/promfold/internal/spread"
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -29,19 +29,18 @@ type lane struct {
 const worthLane = 1 << 14
 
 // read reads all sources and adds them up in the merger's totals. It reports whether
-// lives changed, and how many values were left out.
+// lives changed.
 func (m *Merger) read(taking []part) (moved bool) {
 	lanes := m.divide(taking)
 	m.totals.like(&m.totals)
-	var others sync.WaitGroup
-	for _, l := range lanes[1:] {
-		l.totals = &l.own
-		l.own.like(&m.totals)
-		others.Go(l.run)
+	for i, l := range lanes {
+		l.totals = &m.totals
+		if i > 0 {
+			l.totals = &l.own
+			l.own.like(&m.totals)
+		}
 	}
-	lanes[0].totals = &m.totals
-	lanes[0].run()
-	others.Wait()
+	spread.Each(len(lanes), func(i int) { lanes[i].run() })
 	for i, l := range lanes {
 		moved = moved || l.moved
 		m.invalid += l.invalid
@@ -124,7 +123,7 @@ func (l *lane) load(src Source, c *compiled) (words []uint64, err error) {
 		c.words, l.scratch, c.loaded = l.scratch, c.words, true
 		return c.words, nil
 	case kept && c.loaded:
-		l.scratch = grow(l.scratch, c.schema.Words)
+		l.scratch = grow(l.scratch, c.read)
 		if again := keeper.LoadKept(l.scratch); again != nil {
 			return nil, err
 		}

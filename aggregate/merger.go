@@ -42,7 +42,8 @@ type Merger struct {
 	outline   outline            // of the last result
 }
 
-// NewMerger makes a merger. now gives the time of day; nil means time.Now.
+// NewMerger makes a merger. now gives the time of day, to several goroutines; nil
+// means time.Now.
 func NewMerger(now func() time.Time) *Merger {
 	if now == nil {
 		now = time.Now
@@ -147,7 +148,7 @@ func (m *Merger) compile(sources []Source) (changed bool) {
 		changed = m.plan(t.c) || changed
 	}
 	m.dropPrograms()
-	m.completeBounds()
+	changed = m.completeBounds() || changed
 	if m.wasted > len(m.totals.counts)/2+1<<10 {
 		m.placeAnew()
 	}
@@ -171,8 +172,9 @@ func (m *Merger) takeSchema(src Source, c *compiled) (anew bool) {
 
 // completeBounds gives every histogram of a family the buckets that its sources
 // have observed so far in any of its series: sums over series need them all. If
-// that would multiply what the sources have, each series keeps to its own.
-func (m *Merger) completeBounds() {
+// that would multiply what the sources have, each series keeps to its own. It reports
+// whether a series has more buckets than before.
+func (m *Merger) completeBounds() (changed bool) {
 	for v := range m.variants() {
 		if v.observed == nil || !mmapstore.MayUnite(len(v.observed), len(v.order)) {
 			continue
@@ -180,10 +182,11 @@ func (m *Merger) completeBounds() {
 		for _, s := range v.order {
 			if s.observed != len(v.observed) {
 				s.observed = len(v.observed)
-				m.extend(s, v.observed)
+				changed = m.extend(s, v.observed) || changed
 			}
 		}
 	}
+	return changed
 }
 
 func (m *Merger) group(name string) *group {
@@ -221,7 +224,15 @@ func (m *Merger) recountBirths() {
 		}
 	}
 	for name, g := range m.groups {
-		g.variants = slices.DeleteFunc(g.variants, func(v *variant) bool { return v.newest == unborn })
+		g.variants = slices.DeleteFunc(g.variants, func(v *variant) bool {
+			if v.newest != unborn {
+				return false
+			}
+			for _, s := range v.order {
+				m.wasted += s.accumulators()
+			}
+			return true
+		})
 		if len(g.variants) == 0 {
 			delete(m.groups, name)
 		}

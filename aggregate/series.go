@@ -105,20 +105,24 @@ func (m *Merger) widen(s *series, f *mmapstore.Family) {
 	m.extend(s, f.Bounds)
 }
 
-// extend adds buckets, as long as there are not too many.
-func (m *Merger) extend(s *series, bounds []float64) {
+// extend adds buckets, as long as there are not too many, and reports whether it did.
+func (m *Merger) extend(s *series, bounds []float64) bool {
 	all := union(s.bounds, bounds)
 	if len(all) == len(s.bounds) || len(all) > mmapstore.MaxBounds {
-		return
+		return false
 	}
 	if s.placed {
-		m.wasted += len(s.bounds) + 1
+		m.wasted += s.accumulators()
 		s.placed = false
 		m.placed++
 	}
 	s.bounds = all
 	s.shown.buckets = nil // the guard begins anew with the new buckets
+	return true
 }
+
+// accumulators is how many the series has of which there are the most.
+func (s *series) accumulators() int { return len(s.bounds) + 1 }
 
 // union is the bounds of a and b in ascending order, a itself if b adds nothing.
 func union(a, b []float64) []float64 {

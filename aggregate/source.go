@@ -25,7 +25,8 @@ type Keeper interface {
 	Source
 	// Keeps reports whether it does, which does not change.
 	Keeps() bool
-	// LoadKept is Load for these values.
+	// LoadKept is Load for these values, dst having the length that it had then. After
+	// an error, which means that they are lost, dst holds anything.
 	LoadKept(dst []uint64) error
 }
 

@@ -125,15 +125,16 @@ func (m *scratch) sort(all []*tracked) (fresh int) {
 		return fresh
 	}
 	slices.SortFunc(first, func(a, b int) int { return cmp.Compare(all[b].info.Size(), all[a].info.Size()) })
-	rank := func(i int) int64 {
-		if f := all[i]; !f.read && f.stock != nil {
-			return size[f.stock.kind()]
+	order := make([]int64, len(all))
+	for i, f := range all {
+		if !f.read && f.stock != nil {
+			order[i] = size[f.stock.kind()]
 		}
-		return 0
 	}
-	m.turns = slices.DeleteFunc(m.turns, func(i int) bool { return slices.Contains(first, i) })
-	slices.SortStableFunc(m.turns, func(a, b int) int { return cmp.Compare(rank(a), rank(b)) })
-	m.turns = append(first, m.turns...)
+	for turn, i := range first {
+		order[i] = int64(turn - len(first)) // before all others
+	}
+	slices.SortStableFunc(m.turns, func(a, b int) int { return cmp.Compare(order[a], order[b]) })
 	return fresh
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -42,10 +43,6 @@ type cellsReady struct {
 	each   int
 	words  int
 	need   int64
-	// size is that of the file, as of the Stat before the Extend; fresh: no Load
-	// has gone by it yet, and it may have changed since by no more than a moment's work.
-	size  int64
-	fresh bool
 }
 
 // NewCells makes a set without cells. The caller keeps f open until after Close.
@@ -58,7 +55,6 @@ func NewCells(f *os.File) *Cells {
 // that say how much the file holds, and before the cells are added.
 func (c *Cells) Stat() (int64, error) {
 	c.mu.Lock()
-	c.ready.fresh = false
 	size, blocks, err := c.stat.read()
 	c.mu.Unlock()
 	if err == nil && size == c.size && blocks == c.blocks {
@@ -128,7 +124,7 @@ func (c *Cells) Extend() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ready = cellsReady{c.runs, c.places, c.each, c.words, c.need, c.size, true}
+	c.ready = cellsReady{c.runs, c.places, c.each, c.words, c.need}
 	return nil
 }
 
@@ -159,31 +155,41 @@ func (c *Cells) Load(dst []uint64) error {
 	return view.load(runs, dst)
 }
 
-// LoadRest is Load of what is left of a file that was cut: cells that lie beyond its
-// end now, in whole or in part, are zero.
-func (c *Cells) LoadRest(dst []uint64) error {
+// loadRest is Load of what is left of a file that was cut: words beyond its end, which
+// it returns, are zero.
+func (c *Cells) loadRest(dst []uint64) (int64, error) {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return fmt.Errorf("load %s: %w", c.f.Name(), os.ErrClosed)
+		return 0, fmt.Errorf("load %s: %w", c.f.Name(), os.ErrClosed)
 	}
 	st, err := c.f.Stat()
 	if err != nil {
 		c.mu.Unlock()
-		return fmt.Errorf("stat %s: %w", c.f.Name(), err)
+		return 0, fmt.Errorf("stat %s: %w", c.f.Name(), err)
 	}
 	end := min(st.Size(), c.viewed)
-	var left []cellRun
-	for _, r := range c.ready.runs {
-		if int64(r.off)+int64(runBytes(r)) <= end && int(r.word)+int(r.n) <= len(dst) {
-			left = append(left, r)
-		}
-	}
+	left := before(upTo(c.ready.runs, len(dst)), end)
 	view := c.view.acquire()
 	c.mu.Unlock()
 	defer view.release()
 	clear(dst)
-	return view.load(left, dst)
+	return end, view.load(left, dst)
+}
+
+// before is what of the runs lies before the end.
+func before(runs []cellRun, end int64) (left []cellRun) {
+	for _, r := range runs {
+		over := int64(r.off) + int64(runBytes(r)) - end
+		switch {
+		case over <= 0:
+			left = append(left, r)
+		case !r.timed && over < int64(runBytes(r)):
+			r.n -= uint16((over + wordSize - 1) / wordSize)
+			left = append(left, r)
+		}
+	}
+	return left
 }
 
 // word reads one live word of what is mapped.
@@ -206,12 +212,26 @@ func (c *Cells) snapshot(words int) (*mapping, []cellRun, error) {
 	if err := c.intact(words); err != nil {
 		return nil, nil, err
 	}
-	runs := c.ready.runs
+	return c.view.acquire(), upTo(c.ready.runs, words), nil
+}
+
+// upTo is the runs as far as they fill a vector of so many words: an earlier one may
+// have been shorter by a part of a run.
+func upTo(runs []cellRun, words int) []cellRun {
 	n := len(runs)
-	for n > 0 && int(runs[n-1].word)+int(runs[n-1].n) > words {
+	for n > 0 && int(runs[n-1].word) >= words {
 		n--
 	}
-	return c.view.acquire(), runs[:n], nil
+	if n == 0 || int(runs[n-1].word)+int(runs[n-1].n) <= words {
+		return runs[:n]
+	}
+	runs = slices.Clone(runs[:n])
+	if last := &runs[n-1]; last.timed {
+		runs = runs[:n-1]
+	} else {
+		last.n = uint16(words - int(last.word))
+	}
+	return runs
 }
 
 // intact reports whether the file still has the cells of so many words.
@@ -219,14 +239,10 @@ func (c *Cells) intact(words int) error {
 	if c.closed {
 		return fmt.Errorf("load %s: %w", c.f.Name(), os.ErrClosed)
 	}
-	size := c.ready.size
-	if !c.ready.fresh {
-		var err error
-		if size, _, err = c.stat.read(); err != nil {
-			return fmt.Errorf("stat %s: %w", c.f.Name(), err)
-		}
+	size, _, err := c.stat.read()
+	if err != nil {
+		return fmt.Errorf("stat %s: %w", c.f.Name(), err)
 	}
-	c.ready.fresh = false
 	// Words beyond the ready ones exist after an Extend that failed.
 	if size < c.ready.need || words > c.ready.words {
 		return &CorruptError{c.f.Name(), min(size, c.viewed), ErrTruncated}

@@ -110,7 +110,32 @@ func (r *Reader) Load(dst []uint64) error { return r.cells.Load(dst) }
 
 // LoadRest is Load of what is left of a file that somebody has cut off: see
 // ErrTruncated. What lay beyond its end now is zero.
-func (r *Reader) LoadRest(dst []uint64) error { return r.cells.LoadRest(dst) }
+func (r *Reader) LoadRest(dst []uint64) error {
+	end, err := r.cells.loadRest(dst)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.schema.Series {
+		s := &r.schema.Series[i]
+		f := &r.schema.Families[s.Family]
+		r.clearCut(dst, s.Word, f.WordCount(1), f.cellWords(), end)
+	}
+	for _, t := range r.schema.Tombstones {
+		r.clearCut(dst, t.Word, lifeWords, lifeWords, end)
+	}
+	return nil
+}
+
+// clearCut clears the words of cells of which the end of the file has cut off some: half
+// a histogram counts for nothing.
+func (r *Reader) clearCut(dst []uint64, word, words, cells int, end int64) {
+	if word+words > len(dst) || int64(r.cellOffset(word))+int64(cells)*wordSize <= end {
+		return
+	}
+	clear(dst[word : word+words])
+}
 
 // Close closes the file. A Load under way ends first or fails; the mapping goes
 // with its last user.

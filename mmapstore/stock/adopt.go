@@ -39,10 +39,8 @@ func (r *Reader) adoptBy(limit int64, same func(*known) bool) (ok bool) {
 	}
 	for _, l := range layouts {
 		for _, one := range r.siblings.hold(r.kin(l, limit)) {
-			if !ok && r.mayTake(one.sibling) && same(&one) {
-				ok = r.take(one.sibling)
-			}
-			if r.sibling != one.sibling {
+			taken := !ok && r.mayTake(one.sibling) && same(&one) && r.take(one.sibling)
+			if ok = ok || taken; !taken {
 				r.siblings.letGo(one.sibling)
 			}
 		}

@@ -15,10 +15,10 @@ func TestSiblingsAreForgotten(t *testing.T) {
 		}
 		return n, weight
 	}
-	used := &sibling{kin: kin{end: -1}, born: s.version(nil), raw: make([]byte, 1)}
+	used := &sibling{kin: kin{end: -1}, born: s.version(nil), index: new(index), raw: make([]byte, 1)}
 	s.add(used)
 	for i := range int64(3000) {
-		one := &sibling{kin: kin{end: i / 10}, born: s.version(nil), raw: make([]byte, 1+i*7)}
+		one := &sibling{kin: kin{end: i / 10}, born: s.version(nil), index: new(index), raw: make([]byte, 1+i*7)}
 		s.add(one)
 		s.letGo(one)
 		if n, weight := count(); weight != s.weight || weight > maxWeight || n > 4*(int(i)/10+1)+1 {
@@ -28,7 +28,7 @@ func TestSiblingsAreForgotten(t *testing.T) {
 	if n, _ := count(); n < 100 || len(s.hold(kin{end: -1})) != 1 {
 		t.Errorf("%d siblings, among them the one in use: %v", n, used.raw != nil)
 	}
-	grown := &sibling{kin: kin{end: -2}, born: s.version(nil), raw: make([]byte, 1)}
+	grown := &sibling{kin: kin{end: -2}, born: s.version(nil), index: new(index), raw: make([]byte, 1)}
 	s.add(grown)
 	if s.outgrow(grown); len(s.hold(kin{end: -2})) != 0 {
 		t.Error("one whose only file went on is still known")

@@ -20,6 +20,15 @@ type loader struct {
 	mu     sync.Mutex // guards what follows, for one Load at a time
 	last   []uint64   // what the cells hold, as of the last look; unseen before the first
 	doubts []int32    // words of a batch to look at again
+	// kept are the layouts of the last Load that worked, and of the last one before it
+	// that had another: see LoadKept.
+	kept [2]layoutOf
+}
+
+// layoutOf is a plan, and the least length of a vector of it.
+type layoutOf struct {
+	plan
+	least int
 }
 
 // batch is how many cells are looked at before what they hold is judged: few enough
@@ -34,13 +43,17 @@ const unseen = math.MaxUint64
 const looks = 3
 
 // load fills dst by the plan, of which it has a copy.
-func (l *loader) load(dst []uint64, p *plan, cells *mmapstore.Cells) error {
+func (l *loader) load(dst []uint64, p *layoutOf, cells *mmapstore.Cells) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.look(p.cells, cells); err != nil {
 		return err
 	}
-	l.fill(dst, p)
+	if l.kept[0].schema.Version != p.schema.Version {
+		l.kept[1] = l.kept[0]
+	}
+	l.kept[0] = *p
+	l.fill(dst, &p.plan)
 	return nil
 }
 

@@ -92,7 +92,7 @@ func (r *Reader) Load(dst []uint64) error {
 	if len(dst) < least || len(dst) > p.schema.Words {
 		return fmt.Errorf("load %d words of %s: %w", len(dst), r.f.Name(), ErrRedone)
 	}
-	return r.loader.load(dst, &p, r.cells)
+	return r.loader.load(dst, &layoutOf{p, least}, r.cells)
 }
 
 // SetOverrides takes effect at the next Refresh. The same map again costs nothing.

@@ -25,8 +25,10 @@ type Siblings struct {
 
 // Limits of what is known.
 const (
-	maxAlike  = 4        // of files of one kind and length, with other keys
-	maxWeight = 32 << 20 // of all
+	maxAlike   = 4        // of files of one kind and length, with other keys
+	maxWeight  = 32 << 20 // of all
+	itemWeight = 64       // of what is kept of an entry
+	setSize    = 256      // of a label set, and its series
 	// setWeight stands for what is parsed of a file, however short.
 	setWeight = 32 << 10
 	// maxRaw is of one file.
@@ -158,8 +160,11 @@ func (s *Siblings) forget(one *sibling) {
 	}
 }
 
-// weight is about what it takes in memory.
-func (one *sibling) weight() int { return setWeight + 3*len(one.raw) }
+// weight is about what it takes in memory: its keys, and what was made of them, which
+// is more than they are if they are short.
+func (one *sibling) weight() int {
+	return setWeight + 2*len(one.raw) + itemWeight*len(one.index.items) + setSize*len(one.index.sets)
+}
 
 // buffer is memory for a part of a file; freeing gives it back.
 func (s *Siblings) buffer() (b *[]byte, free func()) {
