@@ -15,12 +15,9 @@ import (
 	"github.com/promfold/promfold/internal/exposition"
 )
 
-// writeSize is how much of an answer is written at once, and partSeries series
-// more: who reads slowly keeps as much in memory.
-const (
-	writeSize  = 64 << 10
-	partSeries = 16
-)
+// writeSize is how much of an answer is written at once, or a series that takes more:
+// who reads slowly keeps as much in memory.
+const writeSize = 64 << 10
 
 // maxKeptBuffer is the largest buffer that is kept for the next answer.
 const maxKeptBuffer = 4 << 20
@@ -68,8 +65,9 @@ type pieces struct {
 
 // family renders a merged family.
 func (p *pieces) family(f aggregate.Family, style exposition.Style) {
-	for from := 0; from < len(f.Series) && !p.to.broken; from += partSeries {
-		p.b = f.Append(p.b, style, f.Values, from, min(from+partSeries, len(f.Series)))
+	part := f.Within(writeSize)
+	for from := 0; from < len(f.Series) && !p.to.broken; from += part {
+		p.b = f.Append(p.b, style, f.Values, from, min(from+part, len(f.Series)))
 		p.flush(writeSize)
 	}
 }

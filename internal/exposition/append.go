@@ -16,12 +16,12 @@ func (f *Family) Append(b []byte, style Style, values []uint64, from, to int) []
 	if f.Name == "" || typeNames[f.Type] == "" || len(f.Series) == 0 && !style.openMetrics {
 		return b
 	}
-	r := f.rendered(style)
+	r, first := f.part(style, from, to)
+	next := r.at(first)
 	if from == 0 {
 		b = append(b, r.head...)
 	}
 	values = values[f.shape.firstWord(from):f.shape.firstWord(to)]
-	next := r.at(f.firstLine(from))
 	switch f.Type {
 	case dto.MetricType_HISTOGRAM:
 		for i := range f.Series[from:to] {

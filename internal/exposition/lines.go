@@ -40,24 +40,30 @@ type renderer struct {
 // labelName is what is written for the name of a label, up to its value.
 type labelName struct{ name, text string }
 
-// sizedAfter is how many series have to be rendered before the size of all is
-// guessed from theirs.
-const sizedAfter = 16
-
-func (f *Family) renderLines(style Style) *lines {
+// renderLines renders the lines of some series of the family.
+func (f *Family) renderLines(style Style, all []Series) *lines {
 	r := renderer{family: f, style: style, name: escape.Name(f.Name, style.scheme)}
 	r.legacy = escape.Plain(r.name)
-	r.ends = make([]int, 0, f.firstLine(len(f.Series)))
-	for i := range f.Series {
-		if i == sizedAfter {
-			r.text = slices.Grow(r.text, len(r.text)/sizedAfter*len(f.Series))
-		}
-		r.series(&f.Series[i])
+	r.ends = make([]int, 0, f.lineCount(all))
+	r.text = make([]byte, 0, f.textBytes(all))
+	for i := range all {
+		r.series(&all[i])
 	}
 	if cap(r.text)-len(r.text) > len(r.text)/8 {
 		r.text = slices.Clone(r.text) // the capacity would be kept as long as the family
 	}
 	return &lines{r.text, r.ends}
+}
+
+// lineCount is how many lines some series of the family have.
+func (f *Family) lineCount(all []Series) (n int) {
+	for i := range all {
+		n += f.words(&all[i])
+		if f.Type == dto.MetricType_HISTOGRAM {
+			n++
+		}
+	}
+	return n
 }
 
 // firstLine is where in ends a series begins.

@@ -15,6 +15,15 @@ type rendering struct {
 	*lines
 }
 
+// part is a rendering that has the series from one index up to another, and which of its
+// lines is the first of theirs.
+func (f *Family) part(style Style, from, to int) (r *rendering, first int) {
+	if f.keepsLines() {
+		return f.rendered(style), f.firstLine(from)
+	}
+	return &rendering{head: f.renderHead(style), lines: f.renderLines(style, f.Series[from:to])}, 0
+}
+
 // rendered makes what nobody has asked for before. Families of plain names look
 // alike under all schemes, and have one rendering for them.
 func (f *Family) rendered(style Style) *rendering {
@@ -32,7 +41,7 @@ func (f *Family) rendered(style Style) *rendering {
 	}
 	r := &rendering{head: f.renderHead(style), lines: f.sameLines(style)}
 	if r.lines == nil {
-		r.lines = f.renderLines(style)
+		r.lines = f.renderLines(style, f.Series)
 	}
 	slot.Store(r)
 	return r

@@ -12,6 +12,7 @@ type shape struct {
 	starts []int // else the first word of each series, and the end; nil if width tells
 	// plain is whether all names are the same under all escaping schemes.
 	plain bool
+	bytes int // about what the lines take
 }
 
 func (f *Family) measured() *shape {
@@ -20,7 +21,7 @@ func (f *Family) measured() *shape {
 }
 
 func (f *Family) measure() shape {
-	s := shape{plain: f.isPlain()}
+	s := shape{plain: f.isPlain(), bytes: f.textBytes(f.Series)}
 	if len(f.Series) == 0 {
 		return s
 	}
@@ -71,4 +72,31 @@ func (f *Family) isPlain() bool {
 		}
 	}
 	return true
+}
+
+// lineBytes is about what a line has beside the name and the labels of its series.
+const lineBytes = 24
+
+// textBytes is about what the lines of some series of the family take: each has all labels of its
+// series, so a histogram with long ones can take thousands of times as much as the
+// file from which it comes.
+func (f *Family) textBytes(all []Series) (n int) {
+	for i := range all {
+		s := &all[i]
+		n += (f.words(s) + 1) * (len(f.Name) + len(s.Labels) + lineBytes)
+	}
+	return n
+}
+
+// keptBytes is up to what a line may take, on average over a family, if lines are to be
+// kept. Of others each answer renders its own.
+const keptBytes = 512
+
+func (f *Family) keepsLines() bool {
+	return f.measured().bytes <= keptBytes*max(f.Words(), 1)
+}
+
+// Within is how many of the series take about so many bytes of text, at least one.
+func (f *Family) Within(bytes int) int {
+	return max(1, min(len(f.Series), bytes/max(1, f.measured().bytes/max(1, len(f.Series)))))
 }
