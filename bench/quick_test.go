@@ -16,7 +16,8 @@ import (
 )
 
 // Property: the whole suite runs on small sets, finds both sides' answers the same,
-// measures every row of every group, and writes its report and a plot that is XML.
+// measures every row of every group, but for goroutines that found no
+// core for each of them, and writes its report and a plot that is XML.
 func TestQuick(t *testing.T) {
 	venv, err := os.Stat("../bin/bench/venv/bin/python")
 	need.That(t, err == nil && venv.Mode().IsRegular(), "client_python", ".ci/install-bench installs it")
@@ -39,13 +40,15 @@ func TestQuick(t *testing.T) {
 	}
 	for _, g := range groups() {
 		for _, r := range g.rows {
-			if !strings.Contains(string(report), "| "+r.path+" | "+r.goal+" | ") {
+			_, rest, found := strings.Cut(string(report), "| "+r.path+" | "+r.goal+" | ")
+			line, _, _ := strings.Cut(rest, "\n")
+			switch {
+			case !found:
 				t.Errorf("no row %q in the report", r.path)
+			case strings.Contains(line, "not measured") && !strings.Contains(r.path, "two goroutines"):
+				t.Errorf("%q was not measured", r.path)
 			}
 		}
-	}
-	if strings.Contains(string(report), "not measured") {
-		t.Errorf("not all was measured:\n%s", report)
 	}
 	f, err := os.Open(picture)
 	if err != nil {

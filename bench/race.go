@@ -16,38 +16,49 @@ const (
 	quickSlice = sliceTime / 10
 )
 
-// race runs the loops in turn, n times in each slice, and returns what pick makes of
-// the slices of each. The fastest is the one in which no other process had the
-// processor. Not so where two goroutines contend: they are fastest when they do not,
-// because one of them had to wait.
-func race(n int, pick func([]time.Duration) time.Duration, loops ...loop) []time.Duration {
-	times := make([][]time.Duration, len(loops))
-	for range sliceCount {
-		for i, run := range loops {
-			times[i] = append(times[i], took(run, n))
-		}
+func (l *lab) slice() time.Duration { return of(l, sliceTime, quickSlice) }
+
+// turn does something n times, in each of its goroutines, and says how long that
+// took and whether it counts.
+type turn func(n int) (took time.Duration, counts bool)
+
+func alone(run loop) turn {
+	return func(n int) (time.Duration, bool) {
+		began := time.Now()
+		run(n)
+		return time.Since(began), true
 	}
-	picked := make([]time.Duration, len(loops))
-	for i := range times {
-		picked[i] = pick(times[i])
-	}
-	return picked
 }
 
-// calibrate is how often a loop runs in a slice.
-func (l *lab) calibrate(run loop) int {
-	about := of(l, sliceTime, quickSlice)
+// race takes the turns one after the other, n times in each slice, and returns what
+// pick makes of those slices of each that count. It fails where one has none. The
+// fastest is the one in which no other process had the processor; goroutines that
+// contend are fastest while they do not, which is why theirs is the median.
+func race(n int, pick func([]time.Duration) time.Duration, turns ...turn) (picked []time.Duration, ok bool) {
+	times := make([][]time.Duration, len(turns))
+	for range sliceCount {
+		for i, take := range turns {
+			if took, counts := take(n); counts {
+				times[i] = append(times[i], took)
+			}
+		}
+	}
+	for _, one := range times {
+		if len(one) == 0 {
+			return nil, false
+		}
+		picked = append(picked, pick(one))
+	}
+	return picked, true
+}
+
+// calibrate is how often a turn does its work in a slice.
+func calibrate(take turn, slice time.Duration) int {
 	for n := 1000; ; n *= 2 {
-		if d := took(run, n); d > about/2 {
-			return int(float64(n) * float64(about) / float64(d))
+		if took, _ := take(n); took > slice/2 {
+			return int(float64(n) * float64(slice) / float64(took))
 		}
 	}
 }
 
 func fastest(all []time.Duration) time.Duration { return slices.Min(all) }
-
-func took(run loop, n int) time.Duration {
-	began := time.Now()
-	run(n)
-	return time.Since(began)
-}

@@ -87,8 +87,10 @@ const notes = `
   collected before the clock starts. GitLab's client reads files of its own layout with the same series.
 * Archiving is the whole run of ` + "`promfold archive --once`" + `, its start too, but with ` + "`--archive.interval=1ms`" + `: the time
   for which a dead file rests before it is folded, 5 s unless told, is no work.
-* Metric calls: both sides through client_golang's interfaces, each pair five slices of 10 ms a side in turn. The fastest
-  slice counts, and where two goroutines contend the median one.
+* Metric calls: both sides through client_golang's interfaces, each pair five slices of 10 ms a side in turn, of which the
+  fastest is taken. Two goroutines take slices of 100 ms and begin together; of those slices that count the median is
+  taken. A slice counts if both ran at the same time for nine tenths of it and each had a processor for nine tenths of its
+  own time. On a machine without two idle cores none does, and the row says *not measured*.
 * Allocations are all that the exporter's handler makes for an answer, in a process of its own, without the HTTP server.
 * Lifetimes have files of their own and share 50 to 50 real processes, which SIGKILL ends.
 `

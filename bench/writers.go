@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,107 +47,54 @@ func ourMaker(f worker.Factory) maker {
 	}
 }
 
-// loop does something so many times.
-type loop func(n int)
-
-// twice runs a loop on each of two goroutines, n times in each.
-func twice(a, b loop) loop {
-	return func(n int) {
-		var both sync.WaitGroup
-		both.Go(func() { a(n) })
-		both.Go(func() { b(n) })
-		both.Wait()
-	}
-}
-
-func increments(c prometheus.Counter) loop {
-	return func(n int) {
-		for range n {
-			c.Inc()
-		}
-	}
-}
-
-// observations hit all buckets, one after the other.
-func observations(o prometheus.Observer) loop {
-	var values [64]float64
-	for i := range values {
-		values[i] = 0.004 * float64(int(1)<<(i*7%12))
-	}
-	return func(n int) {
-		for i := range n {
-			o.Observe(values[i%len(values)])
-		}
-	}
-}
-
-// writing is a row about metric calls.
+// writing is a row about metric calls. Either side has a copy of the loop for itself,
+// as its type parameter is another: of two methods that one instruction calls by
+// turns, the processor predicts one sooner, and a locked add takes but a few cycles.
 type writing struct {
-	row  *row
-	make func(m maker) loop
-	both bool // two goroutines
+	row          *row
+	ours, theirs func(m maker) turn
+	contending   bool
 }
+
+type (
+	promfold struct{ _ int }
+	golang   struct{}
+)
 
 func (w *writing) pick() func([]time.Duration) time.Duration {
-	if w.both {
+	if w.contending {
 		return median
 	}
 	return fastest
 }
 
+func (w *writing) slice(l *lab) time.Duration {
+	if w.contending {
+		return longer * l.slice()
+	}
+	return l.slice()
+}
+
 func writings() []writing {
 	most := func(path, goal string, ratio float64) *row { return &row{path: path, goal: goal, atMost: ratio} }
 	return []writing{
-		{row: most("Counter.Inc, against client_golang", "at most 1.02 x", 1.02), make: func(m maker) loop { return increments(m.counter()) }},
-		{row: most("Counter.Add(1.5), against client_golang", "at most 1.05 x", 1.05), make: func(m maker) loop {
-			c := m.counter()
-			return func(n int) {
-				for range n {
-					c.Add(1.5)
-				}
-			}
-		}},
-		{row: most("Counter.Inc, two goroutines on one counter, against client_golang", "at most 1.05 x", 1.05), make: func(m maker) loop {
-			c := m.counter()
-			return twice(increments(c), increments(c))
-		}, both: true},
-		{row: most("Counter.Inc, two goroutines on neighbouring counters, against client_golang", "at most 1.1 x", 1.1), make: func(m maker) loop {
-			v := m.children()
-			return twice(increments(v.WithLabelValues("a")), increments(v.WithLabelValues("b")))
-		}, both: true},
-		{row: most("Histogram.Observe, against client_golang", "at most 0.75 x", 0.75), make: func(m maker) loop { return observations(m.histogram()) }},
-		{row: most("Histogram.Observe, two goroutines on one histogram, against client_golang", "at most 0.75 x", 0.75), make: func(m maker) loop {
-			h := m.histogram()
-			return twice(observations(h), observations(h))
-		}, both: true},
-		{row: most("Gauge.Set, against client_golang", "at most 1.1 x", 1.1), make: func(m maker) loop { return sets(m.gauge()) }},
-		{row: most("Gauge.Add, against client_golang", "at most 1.1 x", 1.1), make: func(m maker) loop {
-			g := m.gauge()
-			return func(n int) {
-				for range n {
-					g.Add(1.5)
-				}
-			}
-		}},
-	}
-}
-
-func sets(g prometheus.Gauge) loop {
-	return func(n int) {
-		for i := range n {
-			g.Set(float64(i))
-		}
-	}
-}
-
-// clock reads the time, and keeps the compiler from leaving it out.
-func clock(n int) {
-	var last time.Time
-	for range n {
-		last = time.Now()
-	}
-	if last.IsZero() && n > 0 {
-		panic("no time is zero")
+		{row: most("Counter.Inc, against client_golang", "at most 1.02 x", 1.02), ours: inc[promfold], theirs: inc[golang]},
+		{row: most("Counter.Add(1.5), against client_golang", "at most 1.05 x", 1.05), ours: add[promfold], theirs: add[golang]},
+		{
+			row:  most("Counter.Inc, two goroutines on one counter, against client_golang", "at most 1.05 x", 1.05),
+			ours: incOfOne[promfold], theirs: incOfOne[golang], contending: true,
+		},
+		{
+			row:  most("Counter.Inc, two goroutines on neighbouring counters, against client_golang", "at most 1.1 x", 1.1),
+			ours: incOfNeighbours[promfold], theirs: incOfNeighbours[golang], contending: true,
+		},
+		{row: most("Histogram.Observe, against client_golang", "at most 0.75 x", 0.75), ours: observe[promfold], theirs: observe[golang]},
+		{
+			row:  most("Histogram.Observe, two goroutines on one histogram, against client_golang", "at most 0.75 x", 0.75),
+			ours: observeOfOne[promfold], theirs: observeOfOne[golang], contending: true,
+		},
+		{row: most("Gauge.Set, against client_golang", "at most 1.1 x", 1.1), ours: set[promfold], theirs: set[golang]},
+		{row: most("Gauge.Add, against client_golang", "at most 1.1 x", 1.1), ours: addToGauge[promfold], theirs: addToGauge[golang]},
 	}
 }
 
@@ -172,11 +118,16 @@ func (w *writing) group() *group {
 		rows: []*row{w.row},
 		run: func(l *lab) error {
 			return l.withStore(func(f worker.Factory) error {
-				ours, theirs := w.make(ourMaker(f)), w.make(theirMaker())
-				p := pairs{each: l.calibrate(theirs)}
+				ours, theirs := w.ours(ourMaker(f)), w.theirs(theirMaker())
+				p := pairs{each: calibrate(theirs, w.slice(l))}
 				for range of(l, racePairs, 3) {
-					times := race(p.each, w.pick(), ours, theirs)
-					p.add(times[0], times[1])
+					if times, ok := race(p.each, w.pick(), ours, theirs); ok {
+						p.add(times[0], times[1])
+					}
+				}
+				if len(p.ours) == 0 {
+					l.say("  never did both goroutines have a core for themselves")
+					return nil
 				}
 				w.row.set(p.longer())
 				return nil
@@ -184,7 +135,7 @@ func (w *writing) group() *group {
 		},
 		profile: func(l *lab) error {
 			return l.withStore(func(f worker.Factory) error {
-				ours := w.make(ourMaker(f))
+				ours := w.ours(ourMaker(f))
 				return l.profiled(w.row.path, l.repeatedly(func() { ours(1_000_000) }))
 			})
 		},
@@ -196,10 +147,10 @@ func latestGauge() *group {
 	r := &row{path: "Gauge.Set of mode latest, against client_golang's Gauge.Set and one time.Now", goal: "at most 1.1 x", atMost: 1.1}
 	return &group{rows: []*row{r}, run: func(l *lab) error {
 		return l.withStore(func(f worker.Factory) error {
-			ours, theirs := sets(f.WithMode(worker.Latest).NewGauge(latestOpts)), sets(theirMaker().gauge())
-			p := pairs{each: l.calibrate(ours)}
+			ours, theirs := alone(sets[promfold](f.WithMode(worker.Latest).NewGauge(latestOpts))), set[golang](theirMaker())
+			p := pairs{each: calibrate(ours, l.slice())}
 			for range of(l, racePairs, 3) {
-				times := race(p.each, fastest, ours, clock, theirs)
+				times, _ := race(p.each, fastest, ours, alone(clock), theirs)
 				p.add(times[0], times[1]+times[2])
 			}
 			r.set(p.longer())
