@@ -86,8 +86,8 @@ func (c *core) init(f *family, self pointed) {
 
 // heap is n words that share no cache line with those of another child.
 func heap(n int) []mmapstore.Word {
-	const line = 8 // words
-	return make([]mmapstore.Word, n, max(n, line))
+	const line = 8 // words; what is as large as whole lines begins with one
+	return make([]mmapstore.Word, n, (n+line-1)/line*line)
 }
 
 // heapWords is how many words the child has while it waits on the heap.

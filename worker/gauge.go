@@ -145,13 +145,8 @@ func writeGauge(words []mmapstore.Word, v float64, at int64) {
 	words[0].Store(1) // last: a reader that sees the mark sees a value
 }
 
-// moveGauge brings a gauge to a place that nobody writes yet and that is not
-// set. The place may have belonged to a deleted gauge, whose value must not be
-// added to.
+// moveGauge brings a gauge to a place that nobody writes yet and that is not set.
 func moveGauge(to, from []mmapstore.Word) {
-	if len(to) != timedWords {
-		to[1].Store(0)
-	}
 	if v, at, set := readGauge(from); set {
 		writeGauge(to, v, at)
 	}

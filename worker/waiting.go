@@ -24,7 +24,11 @@ const sealed = ^uint64(0)
 // if the word is sealed.
 func addWaiting(w *mmapstore.Word, n uint64) bool {
 	for old := w.Load(); old != sealed; old = w.Load() {
-		if w.CompareAndSwap(old, (old+n)&(sealed>>1)) {
+		sum := old + n
+		if sum == sealed {
+			sum-- // of 1.8e19, which nobody will miss
+		}
+		if w.CompareAndSwap(old, sum) {
 			return true
 		}
 	}
