@@ -24,11 +24,7 @@ const sealed = ^uint64(0)
 // if the word is sealed.
 func addWaiting(w *mmapstore.Word, n uint64) bool {
 	for old := w.Load(); old != sealed; old = w.Load() {
-		sum := old + n
-		if sum == sealed {
-			sum-- // of 1.8e19, which nobody will miss
-		}
-		if w.CompareAndSwap(old, sum) {
+		if w.CompareAndSwap(old, min(old+n, sealed-1)) {
 			return true
 		}
 	}
