@@ -12,7 +12,6 @@ import (
 
 	"github.com/promfold/promfold/archiver"
 	"github.com/promfold/promfold/directory"
-	"github.com/promfold/promfold/internal/rig"
 )
 
 // deadSet is files of dead pids: one of each, by turns of counters and of
@@ -114,7 +113,7 @@ func (a *archiving) once(l *lab, compare bool) (ours, theirs time.Duration, peak
 			return 0, 0, 0, err
 		}
 		check = func(got answerer) error {
-			return same(a.time.path, func() (rig.Samples, error) { return want, nil }, got)
+			return same(a.time.path, already(want), got)
 		}
 	}
 	if a.peak, err = python.close(); err != nil {

@@ -4,8 +4,6 @@ package main
 
 import (
 	"errors"
-
-	"github.com/promfold/promfold/internal/rig"
 )
 
 // besideArchive is what a scrape pays for an archive of many dead.
@@ -64,5 +62,5 @@ func (l *lab) archiveKeeping(living *fileSet, what string) error {
 	}
 	defer after.close()
 	return errors.Join(filesLeft(living.dir, living.files()),
-		same(what, func() (rig.Samples, error) { return before, nil }, after.samples))
+		same(what, already(before), after.samples))
 }

@@ -90,7 +90,11 @@ func (d *deadPIDs) step(l *lab, dead int, ours, python, gitlab *side) (err error
 			return err
 		}
 	}
-	if err := same(d.python.path, python.peer.samples, ours.ours.samples); err != nil {
+	want, err := python.peer.samples()
+	if err != nil {
+		return err
+	}
+	if err := same(d.python.path, already(want), ours.ours.samples); err != nil {
 		return err
 	}
 	if err := same(d.gitlab.path, gitlab.peer.samples, ours.ours.samples); err != nil {
@@ -115,6 +119,9 @@ func (d *deadPIDs) step(l *lab, dead int, ours, python, gitlab *side) (err error
 		if a > 4*time.Second && dead < l.dead() {
 			break // a point of the plot is enough
 		}
+	}
+	if err := same(d.python.path, already(want), ours.ours.last); err != nil {
+		return err
 	}
 	d.python.set(fromPython.faster())
 	d.gitlab.set(fromGitlab.faster())

@@ -6,8 +6,8 @@
 //
 //	go run ./bench [-quick] [-only REGEXP] [-profile REGEXP] [-results FILE] [-plot FILE]
 //
-// Before anything is timed both sides' answers are compared sample by sample: a
-// fast wrong answer ends the run.
+// Before anything is timed both sides' answers are compared sample by sample, and
+// so are the timed ones afterwards: a fast wrong answer ends the run.
 //
 // A group is the rows that share a set of files, and lies in one file. Sides are
 // measured in pairs, one after the other, and a row is the median of the ratios.

@@ -2,8 +2,8 @@
 
 package main
 
-// twoSidecars times warm scrapes of two directories, in turn. Before that their
-// answers are checked, unless check is nil.
+// twoSidecars times warm scrapes of two directories, in turn. Before that and
+// afterwards their answers are checked, unless check is nil.
 func (l *lab) twoSidecars(dir, other string, check func(ours, theirs answerer) error) (*pairs, error) {
 	ours, err := l.warm(dir)
 	if err != nil {
@@ -31,6 +31,11 @@ func (l *lab) twoSidecars(dir, other string, check func(ours, theirs answerer) e
 			return nil, err
 		}
 		p.add(a, b)
+	}
+	if check != nil {
+		if err := check(ours.last, theirs.last); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
 }

@@ -73,8 +73,11 @@ func (s *scraper) samples() (rig.Samples, error) {
 	if err := s.ask(); err != nil {
 		return nil, err
 	}
-	return rig.Parse(string(s.body))
+	return s.last()
 }
+
+// last is what the last answer says.
+func (s *scraper) last() (rig.Samples, error) { return rig.Parse(string(s.body)) }
 
 // settled is the median of some scrapes: one by itself is over too soon to stand
 // for what comes beside seconds of a peer.

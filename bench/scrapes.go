@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"github.com/promfold/promfold/internal/rig"
 )
 
 // scrapes is a set of client_python's files of living processes, which both sides
@@ -54,6 +56,7 @@ type contest struct {
 	dir            string // ours and client_python's
 	python, gitlab *peer  // gitlab may be nil
 	warm           *sidecar
+	want           rig.Samples // client_python's
 }
 
 func (c *contest) close() {
@@ -91,7 +94,10 @@ func (s *scrapes) run(l *lab) (err error) {
 	if c.warm, err = l.warm(set.dir); err != nil {
 		return err
 	}
-	if err := same(s.warm.path, c.python.samples, c.warm.samples); err != nil {
+	if c.want, err = c.python.samples(); err != nil {
+		return err
+	}
+	if err := same(s.warm.path, already(c.want), c.warm.samples); err != nil {
 		return err
 	}
 	if c.gitlab != nil {
@@ -136,22 +142,28 @@ func (c *contest) round(l *lab) (r round, err error) {
 			return r, err
 		}
 	}
-	if r.cold, err = l.firstScrape(c.dir); err != nil {
+	if r.cold, err = l.firstScrape(c.dir, c.want); err != nil {
 		return r, err
 	}
-	r.warm, err = c.warm.settled()
-	return r, err
+	if r.warm, err = c.warm.settled(); err != nil {
+		return r, err
+	}
+	return r, same("warm scrape", already(c.want), c.warm.last)
 }
 
 // firstScrape is that of a process which has read nothing yet. Its start is not in
-// the time.
-func (l *lab) firstScrape(dir string) (time.Duration, error) {
+// the time, nor is the look at what it answered.
+func (l *lab) firstScrape(dir string, want rig.Samples) (time.Duration, error) {
 	s, err := l.serve(dir, "--no-archive")
 	if err != nil {
 		return 0, err
 	}
 	defer s.close()
-	return s.scrape()
+	took, err := s.scrape()
+	if err != nil {
+		return 0, err
+	}
+	return took, same("cold scrape", already(want), s.last)
 }
 
 // profile is that of warm scrapes, as they are what a process does all its life.
