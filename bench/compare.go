@@ -5,21 +5,23 @@ package main
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 
 	"github.com/promfold/promfold/internal/rig"
 )
 
 // answerer is a side whose answer can be looked at.
-type answerer func() (rig.Samples, error)
+type answerer func() (*exposition, error)
 
 // already is an answer that was read before.
-func already(read rig.Samples) answerer {
-	return func() (rig.Samples, error) { return read, nil }
+func already(read *exposition) answerer {
+	return func() (*exposition, error) { return read, nil }
 }
 
 // same fails unless both sides expose the same samples of the application, to the
-// last bit. Help and order are the clients' own business.
+// last bit, of the same types where both tell them. Help and order are the clients'
+// own business. What the comparison leaves is collected before the next measurement.
 func same(what string, theirs, ours answerer) error {
 	want, err := theirs()
 	if err != nil {
@@ -29,7 +31,11 @@ func same(what string, theirs, ours answerer) error {
 	if err != nil {
 		return fmt.Errorf("%s: promfold: %w", what, err)
 	}
+	defer runtime.GC()
 	if err := difference(want.App(), got.App()); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if err := got.sameTypes(want); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil

@@ -5,8 +5,6 @@ package main
 import (
 	"strings"
 	"testing"
-
-	"github.com/promfold/promfold/internal/rig"
 )
 
 // Property: a sample that one side lacks, or has with another value, fails the
@@ -40,5 +38,42 @@ func TestSame(t *testing.T) {
 }
 
 func answers(text string) answerer {
-	return func() (rig.Samples, error) { return rig.Parse(text) }
+	return func() (*exposition, error) { return parse(text) }
+}
+
+// Property: an answer is refused that exposes a series twice, however it is spelled
+// and with whatever value, and one that lacks a bucket of everything.
+func TestParseRefuses(t *testing.T) {
+	const histogram = "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 2\nh_sum 3\nh_count 2\n"
+	if _, err := parse(histogram); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"# TYPE a counter\na{x=\"1\"} 2\na{x=\"1\"} 2\n",
+		"# TYPE a counter\na{x=\"1\"} 9\na{x=\"1\"} 2\n",
+		"# TYPE a counter\na{x=\"1\",y=\"2\"} 2\na{y=\"2\",x=\"1\"} 2\n",
+		histogram + "h_count 2\n",
+		strings.Replace(histogram, "h_bucket{le=\"+Inf\"} 2\n", "", 1),
+	} {
+		if _, err := parse(text); err == nil {
+			t.Errorf("not refused:\n%s", text)
+		}
+	}
+}
+
+// Property: families whose types both sides tell have the same; one that a side
+// tells no type of, or tells as untyped, passes.
+func TestSameTypes(t *testing.T) {
+	const counter = "# TYPE a counter\na 2\n"
+	if err := same("test", answers(counter), answers("# TYPE a gauge\na 2\n")); err == nil || !strings.Contains(err.Error(), "a is a gauge here, a counter at the peer") {
+		t.Errorf("a gauge for a counter: %v", err)
+	}
+	for _, text := range []string{counter, "a 2\n", "# TYPE a untyped\na 2\n"} {
+		if err := same("test", answers(counter), answers(text)); err != nil {
+			t.Error(err)
+		}
+		if err := same("test", answers(text), answers(counter)); err != nil {
+			t.Error(err)
+		}
+	}
 }

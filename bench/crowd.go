@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/promfold/promfold/internal/rig"
 )
 
 const (
@@ -91,7 +89,7 @@ func (c *crowd) alternate(l *lab, workers busyWorkers, s *sidecar) (answers int6
 	return answers, passed, nil
 }
 
-func (c *crowd) tell(before, after rig.Samples, answers int64, passed time.Duration) {
+func (c *crowd) tell(before, after *exposition, answers int64, passed time.Duration) {
 	merges := after.Sum("promfold_merge_duration_seconds_count") - before.Sum("promfold_merge_duration_seconds_count") - 1
 	seconds := after.Sum("promfold_merge_duration_seconds_sum") - before.Sum("promfold_merge_duration_seconds_sum")
 	o := figure(seconds/passed.Seconds(), "")

@@ -5,12 +5,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/promfold/promfold/internal/rig"
 	"github.com/promfold/promfold/worker"
 )
 
@@ -122,9 +126,13 @@ func (t *lifetimes) pass(l *lab, dir string) error {
 	return nil
 }
 
-// check holds that the lives count: in one directory a counter has what they
-// counted more than in the other.
+// check holds that the lives count: one directory has all series of the other, and
+// more by what they counted. Of gauges they leave nothing.
 func (t *lifetimes) check(l *lab) func(ours, theirs answerer) error {
+	want, m := make(rig.Samples), brief()
+	for n := range t.lives(l) {
+		m.cumulate(want, moment{process: firstLife + n})
+	}
 	return func(ours, theirs answerer) error {
 		with, err := ours()
 		if err != nil {
@@ -134,17 +142,44 @@ func (t *lifetimes) check(l *lab) func(ours, theirs answerer) error {
 		if err != nil {
 			return err
 		}
-		f := &brief().families[0]
-		series := fmt.Sprintf("%s_total{handler=%q,method=%q,status=%q}", f.name, f.children[0][0], f.children[0][1], f.children[0][2])
-		want := without[series].Value
-		for n := range t.lives(l) {
-			want += f.scalar(moment{process: firstLife + n}, 0)
+		sum := without.App()
+		for series, one := range want {
+			one.Value += sum[series].Value
+			sum[series] = one
 		}
-		if got := with[series].Value; got != want {
-			return fmt.Errorf("after %d lifetimes %s is %v, not %v", t.lives(l), series, got, want)
+		if err := difference(sum, with.App()); err != nil {
+			return fmt.Errorf("after %d lifetimes: %w", t.lives(l), err)
 		}
 		return nil
 	}
+}
+
+// cumulate adds what a process has counted at a moment.
+func (m *model) cumulate(all rig.Samples, at moment) {
+	add := func(name string, labels map[string]string, v float64) {
+		series := rig.Series(name, labels)
+		all[series] = rig.Sample{Name: name, Labels: labels, Value: all[series].Value + v, Cumulative: true}
+	}
+	m.eachChild(func(n int, f *family, values []string) {
+		labels := make(map[string]string)
+		for i, name := range f.labels {
+			labels[name] = values[i]
+		}
+		switch f.kind {
+		case "counter":
+			add(f.name+"_total", labels, f.scalar(at, n))
+		case "histogram":
+			below := 0
+			for k, bound := range append(slices.Clone(f.bounds), math.Inf(1)) {
+				below += f.bucket(at, n, k)
+				with := maps.Clone(labels)
+				with["le"] = rig.Bound(bound)
+				add(f.name+"_bucket", with, float64(below))
+			}
+			add(f.name+"_count", labels, float64(below))
+			add(f.name+"_sum", labels, f.sum(at, n))
+		}
+	})
 }
 
 // awaitNative waits until at most so many native files are left.

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/promfold/promfold/internal/rig"
 )
 
 // peer is a process that merges a directory with its own client whenever it is
@@ -53,7 +51,7 @@ func (l *lab) startPeer(interpreter, script, dir string) (*peer, error) {
 func (p *peer) merge() (time.Duration, error) { return p.ask("time") }
 
 // samples is what the peer makes of the directory.
-func (p *peer) samples() (rig.Samples, error) {
+func (p *peer) samples() (*exposition, error) {
 	path := filepath.Join(p.root, "exposition")
 	if _, err := p.ask("write " + path); err != nil {
 		return nil, err
@@ -62,7 +60,7 @@ func (p *peer) samples() (rig.Samples, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rig.Parse(string(text))
+	return parse(string(text))
 }
 
 func (p *peer) ask(command string) (time.Duration, error) {

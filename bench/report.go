@@ -75,7 +75,7 @@ const notes = `
   least*, how many times longer promfold takes where it is *at most*.
 * Before anything is timed both answers are read with Prometheus' own parser and must have the same samples with the same
   values, to the last bit. When the clock has stopped the answer that was timed, or the last of several, is held to the
-  peer's as well.
+  peer's as well. An answer that exposes a series twice is an error, and so is another type where both tell it.
 * All files lie on a tmpfs. A process has 1,450 counters, 130 histograms of 15 buckets, 80 of 13, 4 gauges of mode all and 96
   of mode livesum: 4,750 samples in four files, with the keys, padding and file sizes that the clients write. The living
   are held open for writing, as living processes would. A dead pid has left one file of 994 samples: by turns counters

@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"github.com/promfold/promfold/internal/rig"
 )
 
 // scraper asks over one connection that stays open, in plain text, and reads each
@@ -69,7 +67,7 @@ func (s *scraper) ask() error {
 }
 
 // samples scrapes once and reads the answer.
-func (s *scraper) samples() (rig.Samples, error) {
+func (s *scraper) samples() (*exposition, error) {
 	if err := s.ask(); err != nil {
 		return nil, err
 	}
@@ -77,7 +75,7 @@ func (s *scraper) samples() (rig.Samples, error) {
 }
 
 // last is what the last answer says.
-func (s *scraper) last() (rig.Samples, error) { return rig.Parse(string(s.body)) }
+func (s *scraper) last() (*exposition, error) { return parse(string(s.body)) }
 
 // settled is the median of some scrapes: one by itself is over too soon to stand
 // for what comes beside seconds of a peer.

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"os"
 	"time"
-
-	"github.com/promfold/promfold/internal/rig"
 )
 
 // scrapes is a set of client_python's files of living processes, which both sides
@@ -56,7 +54,7 @@ type contest struct {
 	dir            string // ours and client_python's
 	python, gitlab *peer  // gitlab may be nil
 	warm           *sidecar
-	want           rig.Samples // client_python's
+	want           *exposition // client_python's
 }
 
 func (c *contest) close() {
@@ -153,7 +151,7 @@ func (c *contest) round(l *lab) (r round, err error) {
 
 // firstScrape is that of a process which has read nothing yet. Its start is not in
 // the time, nor is the look at what it answered.
-func (l *lab) firstScrape(dir string, want rig.Samples) (time.Duration, error) {
+func (l *lab) firstScrape(dir string, want *exposition) (time.Duration, error) {
 	s, err := l.serve(dir, "--no-archive")
 	if err != nil {
 		return 0, err
