@@ -91,7 +91,7 @@ const notes = `
 * Metric calls: both sides through client_golang's interfaces, each pair five slices of 10 ms a side in turn, of which the
   fastest is taken. Two goroutines take slices of 100 ms and begin together; of those slices that count the median is
   taken. A slice counts if both ran at the same time for nine tenths of it and each had a processor for nine tenths of its
-  own time. On a machine without two idle cores none does, and the row says *not measured*.
+  own time. On a machine without two idle cores hardly any does, and with fewer than five pairs the row says *not measured*.
 * The busy workers time 64 calls at once, because the clock ticks in tens of nanoseconds; a figure is the median of the four
   workers' percentiles. The p99 sees what makes one of a hundred batches longer, a cache line or a core that is shared.
   Whoever gets the processor in the place of a worker stops it for milliseconds, but that is in so few of millions of

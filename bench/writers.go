@@ -125,8 +125,8 @@ func (w *writing) group() *group {
 						p.add(times[0], times[1])
 					}
 				}
-				if len(p.ours) == 0 {
-					l.say("  never did both goroutines have a core for themselves")
+				if few := len(p.ours); few < of(l, 5, 1) {
+					l.say("  in %d pairs alone had each goroutine a core for itself", few)
 					return nil
 				}
 				w.row.set(p.longer())
