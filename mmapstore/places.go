@@ -96,15 +96,3 @@ func (s Sight) LoadAgain(dst []uint64, first int, which []int32) error {
 	}
 	return nil
 }
-
-// First is the first word of the file, if any of it is mapped.
-func (c *Cells) First() (word uint64, ok bool) {
-	c.mu.Lock()
-	mapped := c.view != nil
-	c.mu.Unlock()
-	if !mapped {
-		return 0, false
-	}
-	word, err := c.word(0)
-	return word, err == nil
-}

@@ -31,7 +31,8 @@ type Reader struct {
 	mu        sync.Mutex
 	closed    bool
 	format    Format
-	met       bool // the first key was decoded, by which the format knows the client
+	met       bool             // the first key was decoded, by which the format knows the client
+	head      [lengthSize]byte // of the file, as of the last Refresh
 	layout    layout
 	end       int64 // parsed up to here
 	parsed    int64

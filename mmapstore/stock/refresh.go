@@ -51,18 +51,10 @@ const nothing = 0
 // used reads how far the file says that it is used. Old clients store zero before
 // each number, so zero is looked at again if there was more before.
 func (r *Reader) used() (uint32, error) {
-	if word, ok := r.cells.First(); ok {
-		var b [wordSize]byte
-		binary.NativeEndian.PutUint64(b[:], word)
-		if used := binary.NativeEndian.Uint32(b[:]); used != nothing {
-			return used, nil
-		}
-	}
-	var b [lengthSize]byte
 	for range looks {
-		switch n, err := r.f.ReadAt(b[:], 0); {
+		switch n, err := r.f.ReadAt(r.head[:], 0); {
 		case err == nil:
-			if used := binary.NativeEndian.Uint32(b[:]); used != nothing || r.end == headerSize {
+			if used := binary.NativeEndian.Uint32(r.head[:]); used != nothing || r.end == headerSize {
 				return used, nil
 			}
 		case !errors.Is(err, io.EOF):
