@@ -69,6 +69,11 @@ func (n *names) forget() {
 	n.known, n.others = n.known[:0], n.others[:0]
 }
 
+// heldDescriptors are the lowest that are free, which files that stay open are not to
+// take: what is opened for a moment, a connection or one of our directories, needs them
+// when somebody lowers the limit below what is open.
+const heldDescriptors = 6
+
 // eachName takes the files of the directory dir that are where they were, and calls
 // f for every other name. It reports whether there is such a directory.
 func (l *listing) eachName(ctx context.Context, dir string, aside bool, f func(dir string, e entry)) (listed bool, err error) {
@@ -95,6 +100,9 @@ func (l *listing) eachName(ctx context.Context, dir string, aside bool, f func(d
 	}
 	for _, known := range l.names.known {
 		l.take(known.path, known)
+	}
+	if slices.ContainsFunc(l.names.others, func(e entry) bool { return IsFileName(e.name) }) {
+		defer sys.HoldDescriptors(heldDescriptors)()
 	}
 	for _, e := range l.names.others {
 		if ctx.Err() != nil {

@@ -31,3 +31,21 @@ func ReserveDescriptors(n int) {
 		return unix.Close(high)
 	})
 }
+
+// HoldDescriptors takes the n lowest descriptors that are free, or as many as there are,
+// until release is called.
+func HoldDescriptors(n int) (release func()) {
+	var held []*os.File
+	for range n {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			break
+		}
+		held = append(held, f)
+	}
+	return func() {
+		for _, f := range held {
+			f.Close()
+		}
+	}
+}
