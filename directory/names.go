@@ -101,7 +101,7 @@ func (l *listing) eachName(ctx context.Context, dir string, aside bool, f func(d
 	for _, known := range l.names.known {
 		l.take(known.path, known)
 	}
-	if slices.ContainsFunc(l.names.others, func(e entry) bool { return IsFileName(e.name) }) {
+	if !l.d.o.Once && slices.ContainsFunc(l.names.others, func(e entry) bool { return IsFileName(e.name) }) {
 		defer sys.HoldDescriptors(heldDescriptors)()
 	}
 	for _, e := range l.names.others {
