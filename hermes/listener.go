@@ -1,0 +1,233 @@
+//go:build unix
+
+package hermes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
+)
+
+// Options are the choices of Listen. Config and Dir are needed, the zero values of
+// the others work.
+type Options struct {
+	Config *Config
+	// Dir is the multiprocess directory in which the listener has its file, as any
+	// worker. It is made if it is not there.
+	Dir string
+	// Addresses are host:port, udp://host:port or unixgram:///path; a socket is for
+	// its owner and group, unless ?mode=0666 says otherwise. Default: DefaultAddress.
+	Addresses []string
+	// MaxSeries caps the label sets of each metric. Default: DefaultMaxSeries.
+	MaxSeries int
+	// MaxPacketSize is how many bytes a datagram may have, beside white space around
+	// it. Default: DefaultMaxPacketSize.
+	MaxPacketSize int
+	// CounterAmounts lets the payload of a counter say how much to add, as amount or
+	// value. Hermes does not look at these and adds 1.
+	CounterAmounts bool
+	// ReceiveBuffer is for how many bytes of datagrams that are not read yet the
+	// kernel is asked, for each UDP socket. Default: DefaultReceiveBuffer.
+	ReceiveBuffer int
+	// Last shows what was merged before, so that gauges go on from where they were.
+	// It is asked once. Default: they begin with 0.
+	Last prometheus.Gatherer
+	// Logger hears of sockets and of trouble, but not of single datagrams. Default:
+	// slog.Default().
+	Logger *slog.Logger
+}
+
+// Defaults of Options.
+const (
+	DefaultMaxSeries     = 10_000
+	DefaultMaxPacketSize = 2048     // where Hermes cuts
+	DefaultReceiveBuffer = 16 << 20 // some 40,000 small datagrams, as Linux doubles it
+)
+
+// MaxPacketSize is what Options.MaxPacketSize can be at most: more than IP carries in
+// a datagram.
+const MaxPacketSize = 1 << 16
+
+// identity is the label pid of gauges that have one for each process.
+const identity = "hermes"
+
+func (o *Options) complete() error {
+	switch {
+	case o.Config == nil || o.Dir == "":
+		return errors.New("a configuration and a directory are needed")
+	case o.MaxSeries < 0 || o.MaxPacketSize < 0 || o.MaxPacketSize > MaxPacketSize || o.ReceiveBuffer < 0:
+		return fmt.Errorf("a limit is below 0, or that of a packet above %d", MaxPacketSize)
+	}
+	setDefault(&o.MaxSeries, DefaultMaxSeries)
+	setDefault(&o.MaxPacketSize, DefaultMaxPacketSize)
+	setDefault(&o.ReceiveBuffer, DefaultReceiveBuffer)
+	if len(o.Addresses) == 0 {
+		o.Addresses = []string{DefaultAddress}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return nil
+}
+
+func setDefault(n *int, value int) {
+	if *n == 0 {
+		*n = value
+	}
+}
+
+// Listener receives datagrams and counts what they say. Goroutines may share it.
+type Listener struct {
+	options Options
+	sockets []*socket
+
+	// mu guards the table. A batch of datagrams is counted under it.
+	mu    sync.Mutex
+	table *table
+}
+
+// Listen opens the sockets and the file. Datagrams wait in the kernel until Run. It
+// fails if an address cannot be had or the directory cannot be written to; where that
+// is full, counts wait in memory, as those of any worker.
+func Listen(o Options) (*Listener, error) {
+	if err := o.complete(); err != nil {
+		return nil, fmt.Errorf("hermes: %w", err)
+	}
+	l := &Listener{options: o}
+	for _, s := range o.Addresses {
+		if err := l.open(s); err != nil {
+			l.close()
+			return nil, fmt.Errorf("hermes: %w", err)
+		}
+	}
+	if err := l.start(); err != nil {
+		l.close()
+		return nil, fmt.Errorf("hermes: count in %s: %w", o.Dir, err)
+	}
+	return l, nil
+}
+
+func (l *Listener) open(s string) error {
+	a, err := parseAddress(s)
+	if err != nil {
+		return err
+	}
+	socket, err := listen(a, l.options.ReceiveBuffer, l.options.Logger)
+	if err == nil {
+		l.sockets = append(l.sockets, socket)
+	}
+	return err
+}
+
+// start makes the first table.
+func (l *Listener) start() error {
+	if err := os.MkdirAll(l.options.Dir, 0o750); err != nil {
+		return err
+	}
+	var err error
+	if l.table, err = newTable(l.options.Config, &l.options); err != nil && !isLack(err) {
+		return errors.Join(err, l.table.store.Close())
+	}
+	if l.options.Last == nil {
+		return nil
+	}
+	last, err := l.options.Last.Gather()
+	if err != nil {
+		l.options.Logger.Warn("Gauges of Hermes begin with 0, as their last values cannot be read", "err", err)
+	}
+	l.table.resume(last)
+	return nil
+}
+
+// isLack reports whether an error may go away: a worker tries again.
+func isLack(err error) bool {
+	for _, lack := range []error{unix.ENOSPC, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
+		if errors.Is(err, lack) {
+			return true
+		}
+	}
+	return false
+}
+
+// close closes what Listen has opened.
+func (l *Listener) close() {
+	for _, s := range l.sockets {
+		_ = s.conn.Close()
+	}
+}
+
+// Run counts datagrams until ctx ends, and then what has come until then. The
+// listener is closed when it returns: call it once.
+func (l *Listener) Run(ctx context.Context) error {
+	var readers sync.WaitGroup
+	for _, s := range l.sockets {
+		readers.Go(func() { l.read(ctx, s) })
+		defer context.AfterFunc(ctx, s.stop)()
+	}
+	readers.Wait()
+	l.close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.table.store.Close()
+}
+
+// retryAfter is how long a socket rests that cannot be read.
+const retryAfter = 100 * time.Millisecond
+
+// read receives on one socket until ctx ends.
+func (l *Listener) read(ctx context.Context, s *socket) {
+	r := newReader(l, s)
+	troubled := false
+	for ctx.Err() == nil {
+		err := s.receive(r.batch, r.count)
+		if err != nil && !troubled {
+			l.options.Logger.Error("Cannot receive datagrams, trying again", "err", err)
+		}
+		troubled = err != nil
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryAfter):
+		}
+	}
+}
+
+// Reload makes another configuration hold from the next datagram on. All that was
+// counted stays. It fails, and changes nothing, if there is no file for it.
+func (l *Listener) Reload(c *Config) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if reflect.DeepEqual(c.Metrics, l.table.config.Metrics) {
+		return nil
+	}
+	next, err := newTable(c, &l.options)
+	if err != nil && !isLack(err) {
+		return errors.Join(fmt.Errorf("hermes: count in %s: %w", l.options.Dir, err), next.store.Close())
+	}
+	old := l.table
+	if err := old.store.Close(); err != nil {
+		return errors.Join(fmt.Errorf("hermes: close %s: %w", old.store.Path(), err), next.store.Close())
+	}
+	next.follow(old)
+	l.table = next
+	return nil
+}
+
+// Collectors are metrics about the listener, beside those in its file.
+func (l *Listener) Collectors() []prometheus.Collector {
+	buffers := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "promfold_hermes_receive_buffer_bytes",
+		Help: "Bytes that the kernel grants for datagrams that are not read yet, by address; it counts some 800 for a small one.",
+	}, []string{"address"})
+	for _, s := range l.sockets {
+		buffers.WithLabelValues(s.conn.LocalAddr().String()).Set(float64(s.buffer))
+	}
+	return []prometheus.Collector{buffers}
+}

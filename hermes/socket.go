@@ -1,0 +1,154 @@
+//go:build unix
+
+package hermes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/promfold/promfold/internal/sys"
+)
+
+// socket is one address on which datagrams come.
+type socket struct {
+	conn   net.PacketConn
+	raw    syscall.RawConn
+	buffer int // bytes that the kernel granted for what was not read yet
+	drops  uint32
+}
+
+// batchSize is how many datagrams are taken by one system call. More make a call no
+// cheaper for each.
+const batchSize = 64
+
+// spaceAround is how many bytes of white space beside Options.MaxPacketSize a
+// datagram may have.
+const spaceAround = 1 << 10
+
+func listen(a address, buffer int, log *slog.Logger) (*socket, error) {
+	open := listenUDP
+	if a.network == "unixgram" {
+		open = listenUnix
+	}
+	conn, err := open(a)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", a.where, err)
+	}
+	s := &socket{conn: conn}
+	if s.raw, err = conn.(syscall.Conn).SyscallConn(); err == nil {
+		err = s.enlarge(buffer)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("listen on %s: %w", a.where, err)
+	}
+	s.report(buffer, log)
+	return s, nil
+}
+
+func listenUDP(a address) (net.PacketConn, error) {
+	return new(net.ListenConfig).ListenPacket(context.Background(), "udp", a.where)
+}
+
+// listenUnix makes a socket in the place of one that nobody listens on any more.
+func listenUnix(a address) (net.PacketConn, error) {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: a.where, Net: "unixgram"})
+	switch {
+	case err == nil:
+		_ = conn.Close()
+		return nil, os.ErrExist // somebody listens
+	case errors.Is(err, unix.ECONNREFUSED):
+		err = os.Remove(a.where)
+	case errors.Is(err, os.ErrNotExist):
+		err = nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	listened, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: a.where, Net: "unixgram"})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(a.where, a.mode); err != nil {
+		_ = listened.Close()
+		return nil, err
+	}
+	return listened, nil
+}
+
+// enlarge asks for a buffer of so many bytes: beyond the limit of the system first,
+// which CAP_NET_ADMIN may have, and else as far as that goes.
+func (s *socket) enlarge(buffer int) (err error) {
+	return errors.Join(s.raw.Control(func(fd uintptr) {
+		if forceReceiveBuffer(int(fd), buffer) != nil {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
+		}
+		s.buffer, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+	}), err)
+}
+
+// report says where the socket listens, and whether its buffer is small.
+func (s *socket) report(asked int, log *slog.Logger) {
+	log.Info("Listening for Hermes datagrams", "address", s.conn.LocalAddr(), "network", s.conn.LocalAddr().Network(),
+		"receive_buffer_bytes", s.buffer)
+	if s.conn.LocalAddr().Network() == "udp" && s.buffer < asked {
+		log.Warn("The kernel gives the socket a smaller receive buffer than was asked for, so that a burst may lose datagrams; "+
+			"raise net.core.rmem_max, or give the capability NET_ADMIN",
+			"address", s.conn.LocalAddr(), "asked_bytes", asked, "granted_bytes", s.buffer)
+	}
+}
+
+// receive reads datagrams, and calls handle for each batch of them, until stop is
+// called. What has come until then it reads to the end.
+func (s *socket) receive(batch *sys.Datagrams, handle func(n int)) error {
+	var n int
+	var err error
+	take := func(fd uintptr) bool {
+		n, err = batch.Receive(fd)
+		return !errors.Is(err, unix.EAGAIN)
+	}
+	for {
+		if stopped := s.raw.Read(take); stopped != nil {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("receive on %s: %w", s.conn.LocalAddr(), err)
+		}
+		handle(n)
+	}
+	for end := time.Now().Add(drainTimeout); err == nil && time.Now().Before(end); {
+		if closed := s.raw.Control(func(fd uintptr) { take(fd) }); closed != nil {
+			return closed
+		}
+		if err == nil {
+			handle(n)
+		}
+	}
+	return nil
+}
+
+// drainTimeout is how long datagrams are read that come and come while we stop.
+const drainTimeout = time.Second
+
+// stop ends receive.
+func (s *socket) stop() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+// dropped is how many datagrams the kernel has dropped since the last call.
+func (s *socket) dropped() uint32 {
+	var all uint32
+	var err error
+	if s.raw.Control(func(fd uintptr) { all, err = sys.Drops(fd) }) != nil || err != nil {
+		return 0
+	}
+	n := all - s.drops
+	s.drops = all
+	return n
+}
