@@ -26,6 +26,12 @@ type address struct {
 	mode    fs.FileMode
 }
 
+// CheckAddress finds what makes no sense in one of Options.Addresses.
+func CheckAddress(s string) error {
+	_, err := parseAddress(s)
+	return err
+}
+
 // parseAddress reads host:port, udp://host:port, or unixgram:///path, to which
 // ?mode=0666 may be added.
 func parseAddress(s string) (address, error) {

@@ -52,9 +52,11 @@ const (
 	DefaultReceiveBuffer = 16 << 20 // some 40,000 small datagrams, as Linux doubles it
 )
 
-// MaxPacketSize is what Options.MaxPacketSize can be at most: more than IP carries in
-// a datagram.
-const MaxPacketSize = 1 << 16
+// Limits of Options.
+const (
+	MaxPacketSize    = 1 << 16   // more than IP carries in a datagram
+	MaxReceiveBuffer = 1<<30 - 1 // which doubled is what the kernel can count
+)
 
 // identity is the label pid of gauges that have one for each process.
 const identity = "hermes"
@@ -63,8 +65,12 @@ func (o *Options) complete() error {
 	switch {
 	case o.Config == nil || o.Dir == "":
 		return errors.New("a configuration and a directory are needed")
-	case o.MaxSeries < 0 || o.MaxPacketSize < 0 || o.MaxPacketSize > MaxPacketSize || o.ReceiveBuffer < 0:
-		return fmt.Errorf("a limit is below 0, or that of a packet above %d", MaxPacketSize)
+	case o.MaxSeries < 0:
+		return fmt.Errorf("MaxSeries of %d: must not be below 0", o.MaxSeries)
+	case o.MaxPacketSize < 0 || o.MaxPacketSize > MaxPacketSize:
+		return fmt.Errorf("MaxPacketSize of %d: must be from 0 to %d", o.MaxPacketSize, MaxPacketSize)
+	case o.ReceiveBuffer < 0 || o.ReceiveBuffer > MaxReceiveBuffer:
+		return fmt.Errorf("ReceiveBuffer of %d: must be from 0 to %d", o.ReceiveBuffer, MaxReceiveBuffer)
 	}
 	setDefault(&o.MaxSeries, DefaultMaxSeries)
 	setDefault(&o.MaxPacketSize, DefaultMaxPacketSize)
@@ -160,7 +166,7 @@ func isLack(err error) bool {
 // close closes what Listen has opened.
 func (l *Listener) close() {
 	for _, s := range l.sockets {
-		_ = s.conn.Close()
+		s.close()
 	}
 }
 
@@ -227,6 +233,9 @@ func (l *Listener) Collectors() []prometheus.Collector {
 		Help: "Bytes that the kernel grants for datagrams that are not read yet, by address; it counts some 800 for a small one.",
 	}, []string{"address"})
 	for _, s := range l.sockets {
+		if s.network != "udp" {
+			continue
+		}
 		buffers.WithLabelValues(s.conn.LocalAddr().String()).Set(float64(s.buffer))
 	}
 	return []prometheus.Collector{buffers}

@@ -19,10 +19,11 @@ import (
 
 // socket is one address on which datagrams come.
 type socket struct {
+	address
 	conn   net.PacketConn
 	raw    syscall.RawConn
-	buffer int // bytes that the kernel granted for what was not read yet
-	drops  uint32
+	buffer int    // bytes that the kernel granted for what was not read yet; 0 for a unix socket, whose senders wait
+	drops  uint32 // as of the last look
 }
 
 // batchSize is how many datagrams are taken by one system call. More make a call no
@@ -42,16 +43,24 @@ func listen(a address, buffer int, log *slog.Logger) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", a.where, err)
 	}
-	s := &socket{conn: conn}
-	if s.raw, err = conn.(syscall.Conn).SyscallConn(); err == nil {
+	s := &socket{address: a, conn: conn}
+	if s.raw, err = conn.(syscall.Conn).SyscallConn(); err == nil && a.network == "udp" {
 		err = s.enlarge(buffer)
 	}
 	if err != nil {
-		_ = conn.Close()
+		s.close()
 		return nil, fmt.Errorf("listen on %s: %w", a.where, err)
 	}
 	s.report(buffer, log)
 	return s, nil
+}
+
+// close lets go of the socket, and of its name in the file system.
+func (s *socket) close() {
+	if s.network == "unixgram" {
+		_ = os.Remove(s.where)
+	}
+	_ = s.conn.Close()
 }
 
 func listenUDP(a address) (net.PacketConn, error) {
@@ -86,23 +95,29 @@ func listenUnix(a address) (net.PacketConn, error) {
 
 // enlarge asks for a buffer of so many bytes: beyond the limit of the system first,
 // which CAP_NET_ADMIN may have, and else as far as that goes.
-func (s *socket) enlarge(buffer int) (err error) {
-	return errors.Join(s.raw.Control(func(fd uintptr) {
+func (s *socket) enlarge(buffer int) error {
+	var err error
+	closed := s.raw.Control(func(fd uintptr) {
 		if forceReceiveBuffer(int(fd), buffer) != nil {
 			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
 		}
 		s.buffer, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
-	}), err)
+	})
+	return errors.Join(closed, err)
 }
 
 // report says where the socket listens, and whether its buffer is small.
 func (s *socket) report(asked int, log *slog.Logger) {
-	log.Info("Listening for Hermes datagrams", "address", s.conn.LocalAddr(), "network", s.conn.LocalAddr().Network(),
-		"receive_buffer_bytes", s.buffer)
-	if s.conn.LocalAddr().Network() == "udp" && s.buffer < asked {
+	log = log.With("address", s.conn.LocalAddr(), "network", s.network)
+	if s.network == "unixgram" {
+		log.Info("Listening for Hermes datagrams")
+		return
+	}
+	log.Info("Listening for Hermes datagrams", "receive_buffer_bytes", s.buffer)
+	if s.buffer < asked {
 		log.Warn("The kernel gives the socket a smaller receive buffer than was asked for, so that a burst may lose datagrams; "+
 			"raise net.core.rmem_max, or give the capability NET_ADMIN",
-			"address", s.conn.LocalAddr(), "asked_bytes", asked, "granted_bytes", s.buffer)
+			"asked_bytes", asked, "granted_bytes", s.buffer)
 	}
 }
 

@@ -44,40 +44,41 @@ func (a *archive) run(log *slog.Logger) error {
 	if err := a.dirs.complete(); err != nil {
 		return err
 	}
-	reload, err := newReloader(a.metrics, log)
+	overrides, err := a.metrics.load()
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if !a.once {
-		a.follow(ctx, reload, hangups, log)
+		a.follow(ctx, overrides, hangups, log)
 		return nil
 	}
 	var errs []error // what fails in one directory may work in the next
 	for _, path := range a.dirs.expand() {
-		errs = append(errs, a.archiveOnce(ctx, path, reload.now, log))
+		errs = append(errs, a.archiveOnce(ctx, path, overrides, log))
 	}
 	return errors.Join(errs...)
 }
 
 // follow archives until ctx ends.
-func (a *archive) follow(ctx context.Context, reload *reloader, hangups <-chan os.Signal, log *slog.Logger) {
+func (a *archive) follow(ctx context.Context, overrides mmapstore.Overrides, hangups <-chan os.Signal, log *slog.Logger) {
 	var running sync.WaitGroup
 	var dirs []*directory.Directory
 	for _, path := range a.dirs.expand() {
-		d, archiver := a.archiver(path, reload.now, log)
+		d, archiver := a.archiver(path, overrides, log)
 		dirs = append(dirs, d)
 		running.Go(func() {
 			defer d.Close()
 			_ = archiver.Run(ctx) // nil: it logs its troubles
 		})
 	}
-	reload.apply = func(o mmapstore.Overrides) {
+	reload := newReloader(log)
+	reload.add(a.metrics.reader(overrides, func(o mmapstore.Overrides) {
 		for _, d := range dirs {
 			d.SetOverrides(o)
 		}
-	}
+	}))
 	running.Go(func() { reload.follow(ctx, hangups) })
 	running.Wait()
 }

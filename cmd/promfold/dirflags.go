@@ -42,13 +42,18 @@ func (f *dirFlags) add(cmd *kingpin.CmdClause) {
 		"where no lease can be had.").BoolVar(&f.samePIDs)
 }
 
-// complete fills in the defaults and finds what makes no sense.
-func (f *dirFlags) complete() error {
+// fromEnvironment takes the directory from the environment if no flag names one.
+func (f *dirFlags) fromEnvironment() {
 	for _, name := range []string{"PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"} {
 		if dir := os.Getenv(name); dir != "" && len(f.patterns) == 0 {
 			f.patterns = []string{dir}
 		}
 	}
+}
+
+// complete fills in the defaults and finds what makes no sense.
+func (f *dirFlags) complete() error {
+	f.fromEnvironment()
 	if len(f.patterns) == 0 {
 		return usageError{errors.New("no directory: give --multiproc.dir or set $PROMETHEUS_MULTIPROC_DIR")}
 	}

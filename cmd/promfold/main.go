@@ -48,7 +48,7 @@ func run(args []string) int {
 	logConfig := &promslog.Config{Writer: os.Stderr}
 	promslogflag.AddFlags(app, logConfig)
 	runners := map[string]runner{
-		"serve":       addServe(app),
+		"serve":       addServe(app, logConfig),
 		"demo":        addDemo(app),
 		"dump":        addDump(app),
 		"check":       addCheck(app),

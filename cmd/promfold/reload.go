@@ -40,6 +40,21 @@ func (f *metricsFlag) load() (mmapstore.Overrides, error) {
 	return o, nil
 }
 
+// reader reads the file for a reloader. What it says now holds until apply is called
+// with something else.
+func (f *metricsFlag) reader(now mmapstore.Overrides, apply func(mmapstore.Overrides)) func() (configuration, error) {
+	return func() (configuration, error) {
+		next, err := f.load()
+		return configuration{what: "families", count: len(next), apply: func() error {
+			if !maps.Equal(next, now) {
+				apply(next)
+				now = next
+			}
+			return nil
+		}}, err
+	}
+}
+
 // hangups is the SIGHUPs from now on. None ends the process any more, whether or
 // not somebody looks at them.
 func hangups() <-chan os.Signal {
@@ -48,68 +63,86 @@ func hangups() <-chan os.Signal {
 	return c
 }
 
+// configuration is a file that was read and can be put in force.
+type configuration struct {
+	what  string // it has entries of, for the log
+	count int
+	apply func() error
+}
+
 // reloader reads the configuration again when it is told to.
 type reloader struct {
-	flag  metricsFlag
-	apply func(mmapstore.Overrides) // takes what has changed
-	log   *slog.Logger
+	log *slog.Logger
 
 	successful prometheus.Gauge
 	loaded     prometheus.Gauge
 
 	// mu is held for the length of a reload: what was read last holds.
-	mu  sync.Mutex
-	now mmapstore.Overrides
+	mu    sync.Mutex
+	files []func() (configuration, error)
 }
 
-// newReloader reads the configuration for the first time. Set apply before it is
-// shared.
-func newReloader(flag metricsFlag, log *slog.Logger) (*reloader, error) {
+// newReloader is for a configuration that was just read. Add what reads its files
+// before it is shared.
+func newReloader(log *slog.Logger) *reloader {
 	r := &reloader{
-		flag: flag, log: log,
+		log: log,
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "promfold_config_last_reload_successful",
-			Help: "Whether the file of --metrics.config could be used when it was last read; 1 if there is none.",
+			Help: "Whether the files of --metrics.config and --hermes.config could be used when they were last read; 1 if there are none.",
 		}),
 		loaded: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "promfold_config_last_reload_success_timestamp_seconds",
 			Help: "Unix time at which the configuration that is in use was read.",
 		}),
 	}
-	now, err := flag.load()
-	if err != nil {
-		return nil, err
-	}
-	r.now = now
 	r.successful.Set(1)
 	r.loaded.SetToCurrentTime()
-	return r, nil
+	return r
 }
+
+// add makes a file part of each reload.
+func (r *reloader) add(read func() (configuration, error)) { r.files = append(r.files, read) }
 
 // collectors is the metrics about reloads.
 func (r *reloader) collectors() []prometheus.Collector {
 	return []prometheus.Collector{r.successful, r.loaded}
 }
 
-// reload reads the configuration again. One that is bad changes nothing, and is
+// reload reads the configuration again. If one file is bad nothing changes, and it is
 // logged here.
 func (r *reloader) reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next, err := r.flag.load()
+	counts, err := r.replace()
 	if err != nil {
 		r.successful.Set(0)
 		r.log.Error("Cannot reload the configuration, the old one holds", "err", err)
 		return err
 	}
-	if !maps.Equal(next, r.now) {
-		r.apply(next) // before a scrape can say so
-		r.now = next
-	}
 	r.successful.Set(1)
 	r.loaded.SetToCurrentTime()
-	r.log.Info("Configuration reloaded", "families", len(next))
+	r.log.Info("Configuration reloaded", counts...)
 	return nil
+}
+
+// replace puts all files in force once all were read. The counts are for the log.
+func (r *reloader) replace() (counts []any, err error) {
+	var all []configuration
+	for _, read := range r.files {
+		c, err := read()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+		counts = append(counts, c.what, c.count)
+	}
+	for _, c := range all { // before a scrape can say so
+		if err := c.apply(); err != nil {
+			return nil, err
+		}
+	}
+	return counts, nil
 }
 
 // follow reloads at each hang-up until ctx ends.

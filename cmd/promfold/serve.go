@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
@@ -25,12 +26,14 @@ import (
 	"github.com/promfold/promfold/directory"
 	"github.com/promfold/promfold/exporter"
 	"github.com/promfold/promfold/internal/sys"
+	"github.com/promfold/promfold/mmapstore"
 )
 
 // serve is the default command: exporter and archiver of the directories.
 type serve struct {
 	dirs     dirFlags
 	metrics  metricsFlag
+	hermes   hermesFlags
 	label    string
 	archive  bool
 	excludes excludes
@@ -42,7 +45,7 @@ type serve struct {
 	linger         time.Duration
 }
 
-func addServe(app *kingpin.Application) runner {
+func addServe(app *kingpin.Application, logConfig *promslog.Config) runner {
 	s := &serve{}
 	cmd := app.Command("serve", "Serve the merged metrics of multiprocess directories, and archive the dead. The default command.").Default()
 	s.dirs.add(cmd)
@@ -53,8 +56,10 @@ func addServe(app *kingpin.Application) runner {
 		"Switch it off where another promfold does it, or the directory is read-only.").Default("true").BoolVar(&s.archive)
 	s.excludes.add(cmd)
 	s.web = kingpinflag.AddFlags(cmd, ":9500")
+	s.hermes.add(cmd)
+	s.hermes.env.watch(app, cmd, s.web.WebListenAddresses, logConfig.Level)
 	cmd.Flag("web.telemetry-path", "Path under which metrics are exposed.").Default("/metrics").StringVar(&s.path)
-	cmd.Flag("web.enable-lifecycle", "Let POST and PUT /-/reload read the file of --metrics.config again, as SIGHUP does. "+
+	cmd.Flag("web.enable-lifecycle", "Let POST and PUT /-/reload read the files of --metrics.config and --hermes.config again, as SIGHUP does. "+
 		"Nothing else can be done over HTTP.").Default("true").BoolVar(&s.lifecycle)
 	cmd.Flag("web.disable-exporter-metrics", "Leave out the metrics about this process (promfold_go_*, promfold_process_*, "+
 		"promfold_promhttp_*). Those about directories and merges are always there.").
@@ -65,6 +70,9 @@ func addServe(app *kingpin.Application) runner {
 }
 
 func (s *serve) complete() error {
+	if err := s.hermes.complete(&s.dirs); err != nil {
+		return err
+	}
 	if err := s.dirs.complete(); err != nil {
 		return err
 	}
@@ -87,15 +95,13 @@ func (s *serve) complete() error {
 	return nil
 }
 
-// fleet is the directories, corrected by what the reloader reads.
-func (s *serve) fleet(r *reloader, e *exporter.Exporter, log *slog.Logger) *fleet {
-	f := &fleet{
+// fleet is the directories, corrected by overrides until others are read.
+func (s *serve) fleet(o mmapstore.Overrides, e *exporter.Exporter, log *slog.Logger) *fleet {
+	return &fleet{
 		flags: &s.dirs, label: s.label, exporter: e, log: log,
 		archived: func(path string) bool { return s.archive && !s.excludes.cover(path) },
-		ids:      directory.NewIdentities(), dirs: make(map[string]*directory.Directory), overrides: r.now,
+		ids:      directory.NewIdentities(), dirs: make(map[string]*directory.Directory), overrides: o,
 	}
-	r.apply = f.setOverrides
-	return f
 }
 
 func (s *serve) run(log *slog.Logger) error {
@@ -103,18 +109,28 @@ func (s *serve) run(log *slog.Logger) error {
 	if err := s.complete(); err != nil {
 		return err
 	}
-	reload, err := newReloader(s.metrics, log)
+	log.Info("Starting promfold", "version", version.Info())
+	overrides, err := s.metrics.load()
 	if err != nil {
 		return err
 	}
+	listener, err := s.hermes.listen(s.dirs.options(overrides), log) // nil if nobody asks for one
+	if err != nil {
+		return err
+	}
+	reload := newReloader(log)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	log.Info("Starting promfold", "version", version.Info())
 	sys.ReserveDescriptors(expectedFiles)
 	e := exporter.New(exporter.Options{
-		DirectoryLabel: s.label, ProcessMetrics: !s.withoutProcess, Collectors: reload.collectors(), Logger: log,
+		DirectoryLabel: s.label, ProcessMetrics: !s.withoutProcess, Logger: log,
+		Collectors: append(reload.collectors(), listener.collectors()...),
 	})
-	f := s.fleet(reload, e, log)
+	f := s.fleet(overrides, e, log)
+	reload.add(s.metrics.reader(overrides, f.setOverrides))
+	if listener != nil {
+		reload.add(listener.read)
+	}
 	if err := f.readable(); err != nil {
 		return err
 	}
@@ -126,6 +142,9 @@ func (s *serve) run(log *slog.Logger) error {
 	f.grow(ctx)
 	background.Go(func() { f.watch(ctx) })
 	background.Go(func() { reload.follow(ctx, hangups) })
+	if listener != nil {
+		background.Go(func() { listener.run(ctx) })
+	}
 
 	tidy := relaxed()
 	last := newLastScrape(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
