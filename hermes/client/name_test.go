@@ -1,0 +1,145 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// named is a Client of a name whose addresses are those that now holds.
+func named(t *testing.T, o Options, now *atomic.Pointer[[]netip.AddrPort]) *Client {
+	c := client(t, "hermes.test:1", o)
+	c.link.lookup = func(context.Context) ([]netip.AddrPort, error) {
+		if addrs := now.Load(); addrs != nil {
+			return *addrs, nil
+		}
+		return nil, errors.New("no such host")
+	}
+	return c
+}
+
+func point(now *atomic.Pointer[[]netip.AddrPort], peers ...*peer) {
+	var addrs []netip.AddrPort
+	for _, p := range peers {
+		addrs = append(addrs, p.conn.LocalAddr().(*net.UDPAddr).AddrPort())
+	}
+	now.Store(&addrs)
+}
+
+// arrives calls until a packet is at p.
+func arrives(t *testing.T, c *Client, p *peer) {
+	t.Helper()
+	eventually(t, func() bool {
+		c.IncrementCounter("c", nil)
+		_, ok := p.read(time.Millisecond)
+		return ok
+	})
+}
+
+// Property: a name that has no address yet, one whose address refuses, and one
+// that has moved though nothing fails are found, with a queue and without.
+func TestNameMoves(t *testing.T) {
+	for _, queue := range []int{0, 10} {
+		a, b, c := udpPeer(t, "127.0.0.1:0"), udpPeer(t, "127.0.0.1:0"), udpPeer(t, "127.0.0.1:0")
+		var now atomic.Pointer[[]netip.AddrPort]
+		cl := named(t, Options{Queue: queue, DialInterval: 1, LookupInterval: 1}, &now)
+		err := cl.IncrementCounter("c", nil)
+		if queue == 0 {
+			wantErr(t, err, ErrNotConnected)
+		}
+		point(&now, a, b)
+		arrives(t, cl, a)
+		a.conn.Close()
+		arrives(t, cl, b)
+		point(&now, c)
+		arrives(t, cl, c)
+		now.Store(nil) // a look-up that fails takes nothing away
+		for range 5 {
+			arrives(t, cl, c)
+		}
+		if s := cl.Stats(); s.Refused == 0 || s.Dropped != 0 {
+			t.Errorf("queue %d: counts are %+v", queue, s)
+		}
+	}
+}
+
+// Property: a name that keeps its address keeps its socket.
+func TestNameThatStays(t *testing.T) {
+	p := udpPeer(t, "127.0.0.1:0")
+	var now atomic.Pointer[[]netip.AddrPort]
+	point(&now, p)
+	c := named(t, Options{DialInterval: 1, LookupInterval: 1}, &now)
+	lookups := make(chan struct{}, 100)
+	inner := c.link.lookup
+	c.link.lookup = func(ctx context.Context) ([]netip.AddrPort, error) {
+		select {
+		case lookups <- struct{}{}:
+		default:
+		}
+		return inner(ctx)
+	}
+	arrives(t, c, p)
+	s := c.link.now.Load()
+	for range 5 {
+		<-lookups
+		arrives(t, c, p)
+	}
+	if c.link.now.Load() != s {
+		t.Error("another socket")
+	}
+}
+
+// Property: only the first calls wait for a look-up, for its timeout; none waits
+// for a later one, and Close ends it.
+func TestLookupThatHangs(t *testing.T) {
+	p := udpPeer(t, "127.0.0.1:0")
+	c := client(t, "hermes.test:1", Options{DialInterval: 1, LookupTimeout: time.Millisecond})
+	hanging := make(chan struct{}, 1)
+	c.link.lookup = func(ctx context.Context) ([]netip.AddrPort, error) {
+		select {
+		case hanging <- struct{}{}:
+		default:
+		}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	within(t, func() { wantErr(t, c.IncrementCounter("c", nil), context.DeadlineExceeded) })
+	<-hanging
+	c.link.options.LookupTimeout = time.Hour
+	within(t, func() {
+		for range 100 {
+			wantErr(t, c.IncrementCounter("c", nil), ErrNotConnected)
+		}
+		<-hanging
+	})
+	check(t, c, Stats{Failed: 101})
+	within(t, func() { c.Close() })
+	p.none()
+}
+
+// Property: Clients that were used once and forgotten, as is harmless with Hermes'
+// client, give their sockets back.
+func TestForgottenClients(t *testing.T) {
+	const fds = "/proc/self/fd"
+	before, err := os.ReadDir(fds)
+	if err != nil {
+		t.Skip("the open files cannot be counted here")
+	}
+	p := udpPeer(t, "127.0.0.1:0")
+	for range 100 {
+		if err := New("127.0.0.1", p.conn.LocalAddr().(*net.UDPAddr).Port).IncrementCounter("c", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, func() bool {
+		runtime.GC()
+		now, err := os.ReadDir(fds)
+		return err == nil && len(now) < len(before)+10
+	})
+}

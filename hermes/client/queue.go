@@ -1,0 +1,205 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// queue holds the packets that wait, one after the other in one buffer. The
+// goroutine takes all of them at once and leaves an empty buffer in return, so a
+// packet costs a copy, and in the long run no memory.
+type queue struct {
+	limit int
+	ended chan struct{} // closed when the goroutine has returned
+
+	mu      sync.Mutex // guards what follows
+	more    sync.Cond  // packets came, or the queue was closed
+	done    sync.Cond  // packets were sent or given up, or a Flush has no more time
+	packets batch
+	closed  bool   // by Close: nothing more comes
+	came    uint64 // packets, ever
+	went    uint64 // of these: sent or given up
+}
+
+// batch is packets in the order of their coming; packet i ends at ends[i].
+type batch struct {
+	data []byte
+	ends []int
+}
+
+func newQueue(limit int) *queue {
+	q := &queue{limit: limit, ended: make(chan struct{})}
+	q.more.L = &q.mu
+	q.done.L = &q.mu
+	return q
+}
+
+// put copies a packet.
+func (q *queue) put(b []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	if len(q.packets.ends) >= q.limit {
+		return ErrFull
+	}
+	q.packets.data = append(q.packets.data, b...)
+	q.packets.ends = append(q.packets.ends, len(q.packets.data))
+	q.came++
+	if len(q.packets.ends) == 1 {
+		q.more.Signal()
+	}
+	return nil
+}
+
+// swap returns the packets that wait, and waits for some; none when the queue is
+// closed and empty. The batch before is finished, and its memory used again.
+func (q *queue) swap(before batch) batch {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.went += uint64(len(before.ends))
+	q.done.Broadcast()
+	for len(q.packets.ends) == 0 && !q.closed {
+		q.more.Wait()
+	}
+	next := q.packets
+	q.packets = batch{data: before.data[:0], ends: before.ends[:0]}
+	return next
+}
+
+// flush waits until all that came before it went.
+func (q *queue) flush(ctx context.Context) error {
+	wake := context.AfterFunc(ctx, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.done.Broadcast()
+	})
+	defer wake()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	for upto := q.came; q.went < upto; q.done.Wait() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.more.Signal()
+}
+
+func (q *queue) waiting() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.came - q.went
+}
+
+func (c *Client) enqueue(p *packet) error {
+	err := c.queue.put(p.buf)
+	if errors.Is(err, ErrFull) {
+		c.counts.dropped.Add(1)
+	}
+	return err
+}
+
+// run is the goroutine of a Client with a queue. It returns when the queue is
+// closed and empty; link.abort makes that soon.
+func (c *Client) run() {
+	defer close(c.queue.ended)
+	var p packet
+	again := time.NewTimer(0)
+	defer again.Stop()
+	for b := c.queue.swap(batch{}); len(b.ends) > 0; b = c.queue.swap(b) {
+		from := 0
+		for _, to := range b.ends {
+			p.buf = b.data[from:to]
+			c.see(&p, again)
+			from = to
+		}
+	}
+}
+
+// see sees one packet off. While there is no connection it holds it, and with it
+// all that follow, so that what the queue has room for outlives a restart of the
+// receiver.
+func (c *Client) see(p *packet, again *time.Timer) {
+	for {
+		refusals, err := c.link.hand(p, true)
+		switch {
+		case errors.Is(err, ErrNotConnected):
+			again.Reset(c.options.DialInterval)
+			select {
+			case <-again.C:
+				continue
+			case <-c.link.ctx.Done():
+				err = ErrFull
+			}
+		case errors.Is(err, ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
+			err = ErrFull // Close has no more time: dropped
+		}
+		_ = c.count(refusals, err) // the caller has long gone; Stats tells
+		return
+	}
+}
+
+// Flush waits until the packets that were queued before it are handed to the
+// kernel, or given up and counted, or ctx ends, whose error it returns. Without a
+// queue there is nothing to wait for.
+func (c *Client) Flush(ctx context.Context) error {
+	switch {
+	case c.closed.Load():
+		return ErrClosed
+	case c.queue == nil:
+		return nil
+	}
+	return c.queue.flush(ctx)
+}
+
+// Close sends what is queued, for at most Options.CloseTimeout, waits for the
+// goroutine and closes the socket. What is left then is dropped, counted in Stats,
+// and an error that errors.Is finds to be os.ErrDeadlineExceeded. All later calls,
+// and a second Close, return ErrClosed.
+func (c *Client) Close() error {
+	if c.closed.Swap(true) {
+		return ErrClosed
+	}
+	if c.link == nil {
+		return nil
+	}
+	defer c.link.close()
+	if c.queue == nil {
+		return nil
+	}
+	return c.drain()
+}
+
+// drain empties the queue and ends the goroutine.
+func (c *Client) drain() error {
+	c.queue.close()
+	timeout := time.NewTimer(c.options.CloseTimeout)
+	defer timeout.Stop()
+	select {
+	case <-c.queue.ended:
+		return nil
+	case <-timeout.C:
+	}
+	before := c.counts.dropped.Load()
+	c.link.abort()
+	<-c.queue.ended
+	if n := c.counts.dropped.Load() - before; n > 0 {
+		return fmt.Errorf("hermes: close: %d packets dropped: %w", n, os.ErrDeadlineExceeded)
+	}
+	return nil
+}
