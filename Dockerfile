@@ -20,7 +20,7 @@ RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags 
   -X github.com/prometheus/common/version.Revision=$REVISION \
   -X github.com/prometheus/common/version.Branch=$BRANCH" -o promfold ./cmd/promfold
 
-FROM scratch
+FROM scratch AS program
 LABEL org.opencontainers.image.title="promfold" \
   org.opencontainers.image.description="Folds the metrics of many processes into one Prometheus target" \
   org.opencontainers.image.source="https://github.com/promfold/promfold" \
@@ -30,5 +30,14 @@ COPY --from=build /src/promfold /promfold
 # Not root, and a number, so that runAsNonRoot can be checked. Beside an application run it as the application's user
 # (--user, runAsUser): the kernel tells only the owner of a file whether its writer lives.
 USER 65532:65532
-EXPOSE 9500
 ENTRYPOINT ["/promfold"]
+
+# For who comes from Hermes: its environment variables, defaults and ports, so that a Dockerfile which adds a
+# configuration to Hermes' image changes its FROM and nothing else. Built with --target hermes.
+FROM program AS hermes
+EXPOSE 7789/udp 8080
+ENTRYPOINT ["/promfold", "serve", "--hermes.env-compat"]
+
+# The last stage is what is built without --target.
+FROM program
+EXPOSE 9500

@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"regexp"
 	"slices"
@@ -37,10 +38,34 @@ func parse(t *testing.T, path string) []instructions.Stage {
 	return stages
 }
 
-// commands are the instructions of one kind in a stage.
-func commands[C instructions.Command](s instructions.Stage) []C {
+// whole is a stage with all that it is made on: its base is an image from elsewhere.
+func whole(stages []instructions.Stage, s instructions.Stage) instructions.Stage {
+	at, found := instructions.HasStage(stages, s.BaseName)
+	if !found {
+		return s
+	}
+	base := whole(stages, stages[at])
+	base.Name, base.Commands = s.Name, append(slices.Clip(base.Commands), s.Commands...)
+	return base
+}
+
+// target is the stage that --target names, or without a name the default one.
+func target(t *testing.T, stages []instructions.Stage, name string) instructions.Stage {
+	t.Helper()
+	if name == "" {
+		return whole(stages, stages[len(stages)-1])
+	}
+	at, found := instructions.HasStage(stages, name)
+	if !found {
+		t.Fatalf("no stage is named %s", name)
+	}
+	return whole(stages, stages[at])
+}
+
+// commands are the instructions of one kind in a list.
+func commands[C instructions.Command](list []instructions.Command) []C {
 	var found []C
-	for _, c := range s.Commands {
+	for _, c := range list {
 		if c, is := c.(C); is {
 			found = append(found, c)
 		}
@@ -48,33 +73,55 @@ func commands[C instructions.Command](s instructions.Stage) []C {
 	return found
 }
 
-// The image has nothing but what the build stage made and the license, and runs
-// as a number that is not root.
-func TestFinalStage(t *testing.T) {
-	stages := parse(t, repository+"/Dockerfile")
-	final := stages[len(stages)-1]
-	if final.BaseName != "scratch" {
-		t.Errorf("the last stage is from %s", final.BaseName)
+// last is the instruction that holds where each replaces the one before.
+func last[C instructions.Command](t *testing.T, list []instructions.Command) C {
+	t.Helper()
+	all := commands[C](list)
+	if len(all) == 0 {
+		t.Fatalf("no %T", *new(C))
 	}
-	users := commands[*instructions.UserCommand](final)
-	if len(users) == 0 {
-		t.Fatal("no USER: it runs as root")
-	}
-	for id := range strings.SplitSeq(users[len(users)-1].User, ":") {
-		// A name cannot be looked up in an empty image, and kubelet cannot tell that it is not root.
-		if n, err := strconv.ParseUint(id, 10, 31); err != nil || n == 0 {
-			t.Errorf("USER %s: not numbers above 0", users[len(users)-1].User)
-		}
-	}
-	if e := commands[*instructions.ExposeCommand](final); len(e) != 1 || !slices.Equal(e[0].Ports, []string{"9500"}) {
-		t.Errorf("EXPOSE is not 9500: %v", e)
-	}
-	e := commands[*instructions.EntrypointCommand](final)
-	if len(e) != 1 || e[0].PrependShell || !slices.Equal(e[0].CmdLine, []string{"/promfold"}) {
-		t.Errorf("ENTRYPOINT is not [\"/promfold\"], and there is no shell: %v", e)
-	}
-	if r := commands[*instructions.RunCommand](final); len(r) > 0 {
-		t.Errorf("RUN in an image without a shell: %v", r)
+	return all[len(all)-1]
+}
+
+// Property: the images have nothing but what the build stage made and the license,
+// and run as a number that is not root. The one for who comes from Hermes has Hermes'
+// ports, and is built only when asked for.
+func TestTargets(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ports []string
+		entry []string
+	}{
+		{"", []string{"9500"}, []string{"/promfold"}},
+		{"hermes", []string{"7789/udp", "8080"}, []string{"/promfold", "serve", "--hermes.env-compat"}},
+	} {
+		t.Run(cmp.Or(c.name, "default"), func(t *testing.T) {
+			image := target(t, parse(t, repository+"/Dockerfile"), c.name)
+			if image.BaseName != "scratch" {
+				t.Errorf("it is from %s", image.BaseName)
+			}
+			user := last[*instructions.UserCommand](t, image.Commands).User
+			for id := range strings.SplitSeq(user, ":") {
+				// A name cannot be looked up in an empty image, and kubelet cannot tell that it is not root.
+				if n, err := strconv.ParseUint(id, 10, 31); err != nil || n == 0 {
+					t.Errorf("USER %s: not numbers above 0", user)
+				}
+			}
+			var ports []string
+			for _, e := range commands[*instructions.ExposeCommand](image.Commands) {
+				ports = append(ports, e.Ports...)
+			}
+			if !slices.Equal(ports, c.ports) {
+				t.Errorf("EXPOSE %v, not %v", ports, c.ports)
+			}
+			e := last[*instructions.EntrypointCommand](t, image.Commands)
+			if e.PrependShell || !slices.Equal(e.CmdLine, c.entry) {
+				t.Errorf("ENTRYPOINT is %q, not %q, and there is no shell", e.CmdLine, c.entry)
+			}
+			if r := commands[*instructions.RunCommand](image.Commands); len(r) > 0 {
+				t.Errorf("RUN in an image without a shell: %v", r)
+			}
+		})
 	}
 }
 

@@ -3,25 +3,19 @@
 package image
 
 import (
-	"bufio"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
 // skip says why a part is left out. CI has what it takes, so there it fails.
@@ -35,17 +29,15 @@ func skip(t *testing.T, why string) {
 
 // The committed tree, less what .dockerignore names, builds by the Dockerfile's own
 // instructions into an image of one static binary that knows its version and
-// serves from a root with nothing else in it, as the image's user.
+// serves from a root with nothing else in it, as the image's user. Its other target
+// takes Hermes' place in a Dockerfile.
 func TestImage(t *testing.T) {
 	tree := checkOut(t)
 	stages := parse(t, filepath.Join(tree, "Dockerfile"))
 	prune(t, tree)
-	made := make(map[string]*built)
-	var image *built
-	for _, s := range stages {
-		image = build(t, s, tree, made, map[string]string{"VERSION": "1.2.3-check", "REVISION": "abcdef", "BRANCH": "checked"})
-		made[s.Name] = image
-	}
+	x := &builder{context: tree, images: make(map[string]*built),
+		args: map[string]string{"VERSION": "1.2.3-check", "REVISION": "abcdef", "BRANCH": "checked"}}
+	image := x.buildAll(t, stages)
 	program := filepath.Join(image.root, "promfold")
 
 	t.Run("holds the binary and the license", func(t *testing.T) {
@@ -65,7 +57,8 @@ func TestImage(t *testing.T) {
 			}
 		}
 	})
-	t.Run("serves from an empty root", func(t *testing.T) { checkServes(t, stages[len(stages)-1], image) })
+	t.Run("serves from an empty root", func(t *testing.T) { checkServes(t, image) })
+	t.Run("takes the place of Hermes", func(t *testing.T) { checkHermes(t, x.images["hermes"]) })
 }
 
 // checkStatic: no interpreter and no library is asked for, none of which the image has.
@@ -82,42 +75,29 @@ func checkStatic(t *testing.T, program string) {
 	}
 }
 
-const uid, gid = 65532, 65532 // USER of the image
+// needRoot skips the test where nobody can change the root and become another user.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		skip(t, "only root can change the root and become another user: run make image-check as root")
+	}
+}
 
 // checkServes runs the entry point as a container engine would: the image is the
 // root, the user is the image's, and there is a directory to serve, which it owns.
 // It exposes what a dead process counted there, archives it, and writes nowhere else.
-func checkServes(t *testing.T, s instructions.Stage, image *built) {
-	if os.Geteuid() != 0 {
-		skip(t, "only root can change the root and become another user: run make image-check as root")
-	}
-	if u := commands[*instructions.UserCommand](s)[0].User; u != fmt.Sprintf("%d:%d", uid, gid) {
-		t.Fatalf("USER %s: this test runs as %d:%d", u, uid, gid)
-	}
+func checkServes(t *testing.T, image *built) {
+	needRoot(t)
 	makeDirectory(t, filepath.Join(image.root, "tmp"))
-	entry := commands[*instructions.EntrypointCommand](s)[0].CmdLine
-	cmd := exec.Command(entry[0], append(entry[1:], "--web.listen-address=127.0.0.1:0", "--archive.interval=100ms")...)
-	cmd.Dir = "/"
-	cmd.Env = []string{"PROMETHEUS_MULTIPROC_DIR=/tmp"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: image.root, Credential: &syscall.Credential{Uid: uid, Gid: gid}}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	hangs := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // its log ends, and the test says so
-	defer hangs.Stop()
-	log := bufio.NewReader(stderr)
-	url := "http://" + awaitAddress(t, log)
-	get(t, url+"/-/ready")
-	get(t, url+"/-/healthy")
-	body := get(t, url+"/metrics")
+	r := image.start(t, nil, []string{"PROMETHEUS_MULTIPROC_DIR=/tmp"}, "--web.listen-address=127.0.0.1:0", "--archive.interval=100ms")
+	url := "http://" + r.says(t, webAddress)
+	client := http.DefaultClient
+	get(t, client, url+"/-/ready")
+	get(t, client, url+"/-/healthy")
+	body := get(t, client, url+"/metrics")
 	for began := time.Now(); !strings.Contains(body, "\npromfold_archive_absorbed_files_total 1\n") && time.Since(began) < 20*time.Second; {
 		time.Sleep(50 * time.Millisecond)
-		body = get(t, url+"/metrics")
+		body = get(t, client, url+"/metrics")
 	}
 	for _, want := range []string{
 		"\npromfold_archive_absorbed_files_total 1\n", "\nhits_total 42\n", `version="1.2.3-check"`, `branch="checked"`,
@@ -126,13 +106,7 @@ func checkServes(t *testing.T, s instructions.Stage, image *built) {
 			t.Errorf("/metrics does not say %q:\n%s", want, body)
 		}
 	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	rest, _ := io.ReadAll(log)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("after SIGTERM: %v\n%s", err, rest)
-	}
+	r.stop(t)
 	for _, name := range image.files(t) {
 		if name != "/LICENSE" && name != "/promfold" && name != "/tmp" && !strings.HasPrefix(name, "/tmp/.promfold") {
 			t.Errorf("it left %s", name)
@@ -158,26 +132,9 @@ func makeDirectory(t *testing.T, dir string) {
 	}
 }
 
-var addressField = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
-
-func awaitAddress(t *testing.T, log *bufio.Reader) string {
+func get(t *testing.T, c *http.Client, url string) string {
 	t.Helper()
-	var lines strings.Builder
-	for {
-		line, err := log.ReadString('\n')
-		lines.WriteString(line)
-		if m := addressField.FindStringSubmatch(line); m != nil {
-			return m[1]
-		}
-		if err != nil {
-			t.Fatalf("it does not listen: %v\n%s", err, &lines)
-		}
-	}
-}
-
-func get(t *testing.T, url string) string {
-	t.Helper()
-	resp, err := http.Get(url)
+	resp, err := c.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
