@@ -4,10 +4,13 @@ package hermes
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
+	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-faster/jx"
 )
 
 // packet is what one datagram says. Fields that are absent or null are zero.
@@ -45,81 +48,58 @@ const (
 // fields match in any case, the last of several wins, unknown ones are skipped, and
 // what is not UTF-8 becomes U+FFFD. It is for one goroutine.
 type decoder struct {
-	json *jsontext.Decoder
-	in   bytes.Buffer
-	// text holds the strings of the packet. It has room for them all before the
-	// first is read, so that none moves.
-	text   []byte
+	json   *jx.Decoder
 	packet packet
+	// The methods that read fields, bound once.
+	ofDatagram, ofPayload, ofLabels fieldReader
 }
 
-// maxGrowth is how many bytes a byte of a JSON string can become: U+FFFD has three.
-const maxGrowth = 3
+// fieldReader reads the value of an object's field.
+type fieldReader = func(json *jx.Decoder, name []byte) error
 
 var (
-	decoderOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
-
-	errType = errors.New("field of a wrong type")
+	errType     = errors.New("field of a wrong type")
+	errTrailing = errors.New("more than one value")
 )
 
 func newDecoder() *decoder {
-	d := &decoder{}
-	d.json = jsontext.NewDecoder(&d.in, decoderOptions...)
+	d := &decoder{json: jx.DecodeBytes(nil)}
+	d.ofDatagram, d.ofPayload, d.ofLabels = d.datagramField, d.payloadField, d.label
 	return d
 }
 
-// decode reads a datagram. The packet is valid until the next call. It fails
-// where Hermes cannot tell what is meant, whatever the metric is.
+// decode reads a datagram. The packet is valid until the next call, and as long as
+// the datagram is. It fails where Hermes cannot tell what is meant, whatever the
+// metric is.
 func (d *decoder) decode(datagram []byte) (*packet, error) {
-	d.in = *bytes.NewBuffer(datagram)
-	d.json.Reset(&d.in, decoderOptions...)
-	if n := maxGrowth * len(datagram); cap(d.text) < n {
-		d.text = make([]byte, 0, n)
-	}
-	d.text = d.text[:0]
+	d.json.ResetBytes(datagram)
 	d.packet = packet{labels: d.packet.labels[:0]}
-	if err := d.object((*decoder).datagramField); err != nil {
+	if err := d.object(d.ofDatagram); err != nil {
 		return nil, err
 	}
-	switch _, err := d.json.ReadToken(); {
-	case err == nil:
-		return nil, errType // more than one value
-	case !errors.Is(err, io.EOF):
-		return nil, err
+	if err := d.json.Skip(); err != io.EOF { //nolint:errorlint // wrapped it means JSON that is cut
+		return nil, errTrailing
 	}
 	return &d.packet, nil
 }
 
-// object reads an object by a call of f for each of its fields, whose value is then
-// next; f reads that. null has no fields. Any other value is errType.
-func (d *decoder) object(f func(d *decoder, name []byte) error) error {
-	switch d.json.PeekKind() {
-	case 'n':
-		return d.json.SkipValue()
-	case '{':
+// object reads an object by a call of f for each of its fields. null has none. Any
+// other value is errType.
+func (d *decoder) object(f fieldReader) error {
+	switch d.json.Next() {
+	case jx.Object:
+		return d.json.ObjBytes(f)
+	case jx.Null:
+		return d.json.Null()
 	default:
 		return d.unexpected()
 	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return err
-	}
-	for d.json.PeekKind() != '}' {
-		name, err := d.string()
-		if err != nil {
-			return err
-		}
-		if err := f(d, name); err != nil {
-			return err
-		}
-	}
-	_, err := d.json.ReadToken()
-	return err
 }
 
 // unexpected skips a value of a type that is not wanted: errType, unless it is no
 // value at all.
 func (d *decoder) unexpected() error {
-	if err := d.json.SkipValue(); err != nil {
+	if err := d.json.Skip(); err != nil {
 		return err
 	}
 	return errType
@@ -127,43 +107,46 @@ func (d *decoder) unexpected() error {
 
 // string reads a string; nil for null. Any other value is errType.
 func (d *decoder) string() ([]byte, error) {
-	switch d.json.PeekKind() {
-	case 'n':
-		return nil, d.json.SkipValue()
-	case '"':
+	switch d.json.Next() {
+	case jx.String:
+	case jx.Null:
+		return nil, d.json.Null()
 	default:
 		return nil, d.unexpected()
 	}
-	quoted, err := d.json.ReadValue()
+	raw, err := d.json.Raw()
 	if err != nil {
 		return nil, err
 	}
-	from := len(d.text)
-	d.text, _ = jsontext.AppendUnquote(d.text, quoted) // fails for what is not UTF-8 alone, and replaces that
-	return d.text[from:], nil
+	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+		return raw[1 : len(raw)-1], nil
+	}
+	var s string
+	err = json.Unmarshal(raw, &s)
+	return []byte(s), err
 }
 
 // number reads a number that a float64 can hold; none for null. Any other value is
 // errType.
 func (d *decoder) number() (n number, err error) {
-	switch d.json.PeekKind() {
-	case 'n':
-		return n, d.json.SkipValue()
-	case '0':
+	switch d.json.Next() {
+	case jx.Number:
+	case jx.Null:
+		return n, d.json.Null()
 	default:
 		return n, d.unexpected()
 	}
-	token, err := d.json.ReadToken()
+	raw, err := d.json.Raw()
 	if err != nil {
 		return n, err
 	}
-	n.v, err = token.Float()
+	n.v, err = strconv.ParseFloat(string(raw), 64)
 	n.given = err == nil
 	return n, err
 }
 
 // datagramField reads a field of the outermost object.
-func (d *decoder) datagramField(name []byte) error {
+func (d *decoder) datagramField(_ *jx.Decoder, name []byte) error {
 	switch {
 	case is(name, "metric_name"):
 		metric, err := d.string()
@@ -173,20 +156,20 @@ func (d *decoder) datagramField(name []byte) error {
 		return err
 	case is(name, "payload"):
 		d.packet = packet{metric: d.packet.metric, labels: d.packet.labels[:0]}
-		return d.tolerate(fieldPayload, d.object((*decoder).payloadField))
+		return d.tolerate(fieldPayload, d.object(d.ofPayload))
 	default:
-		return d.json.SkipValue()
+		return d.json.Skip()
 	}
 }
 
 // payloadField reads a field of the payload.
-func (d *decoder) payloadField(name []byte) (err error) {
+func (d *decoder) payloadField(_ *jx.Decoder, name []byte) (err error) {
 	p, f := &d.packet, payloadFieldNamed(name)
 	p.wrong &^= f
 	switch f {
 	case fieldLabels:
 		p.labels = p.labels[:0]
-		err = d.object((*decoder).label)
+		err = d.object(d.ofLabels)
 	case fieldOperation:
 		p.operation, err = d.string()
 	case fieldValue:
@@ -196,7 +179,7 @@ func (d *decoder) payloadField(name []byte) (err error) {
 	case fieldAmount:
 		p.amount, err = d.number()
 	default:
-		return d.json.SkipValue()
+		return d.json.Skip()
 	}
 	return d.tolerate(f, err)
 }
@@ -221,7 +204,7 @@ func payloadFieldNamed(name []byte) field {
 
 // label reads a label's value: a string, or null, which is "". The name is its
 // own, in its own case.
-func (d *decoder) label(name []byte) error {
+func (d *decoder) label(_ *jx.Decoder, name []byte) error {
 	value, err := d.string()
 	d.packet.labels = append(d.packet.labels, labelPair{name, value})
 	return d.tolerate(fieldLabels, err)

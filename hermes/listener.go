@@ -191,9 +191,13 @@ const retryAfter = 100 * time.Millisecond
 // read receives on one socket until ctx ends.
 func (l *Listener) read(ctx context.Context, s *socket) {
 	r := newReader(l, s)
+	defer r.reportLoss(0)
 	troubled := false
-	for ctx.Err() == nil {
+	for {
 		err := s.receive(r.batch, r.count)
+		if ctx.Err() != nil {
+			return
+		}
 		if err != nil && !troubled {
 			l.options.Logger.Error("Cannot receive datagrams, trying again", "err", err)
 		}

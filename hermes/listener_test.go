@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -90,15 +91,22 @@ func (s *server) pump() {
 }
 
 // sender is a socket connected to the listener's first.
-func (s *server) sender() net.Conn {
+func (s *server) sender() net.Conn { return s.senders()[0] }
+
+// senders are sockets connected to each of the listener's.
+func (s *server) senders() []net.Conn {
 	s.t.Helper()
-	a := s.sockets[0].conn.LocalAddr()
-	conn, err := net.Dial(a.Network(), a.String())
-	if err != nil {
-		s.t.Fatal(err)
+	var all []net.Conn
+	for _, socket := range s.sockets {
+		a := socket.conn.LocalAddr()
+		conn, err := net.Dial(a.Network(), a.String())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.t.Cleanup(func() { conn.Close() })
+		all = append(all, conn)
 	}
-	s.t.Cleanup(func() { conn.Close() })
-	return conn
+	return all
 }
 
 func (s *server) send(datagrams ...string) {
@@ -177,4 +185,13 @@ func outcomes(t testing.TB) []outcome {
 		all = append(all, o)
 	}
 	return all
+}
+
+func number64(t testing.TB, text string) float64 {
+	t.Helper()
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

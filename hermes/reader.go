@@ -4,6 +4,9 @@ package hermes
 
 import (
 	"bytes"
+	"context"
+	"log/slog"
+	"time"
 
 	"github.com/promfold/promfold/internal/sys"
 )
@@ -18,7 +21,16 @@ type reader struct {
 	socket   *socket
 	batch    *sys.Datagrams
 	decoder  *decoder
+
+	lost       uint64 // dropped by the kernel, and not logged yet
+	lostLogged time.Time
 }
+
+// lossInterval is the least time between two log lines about losses.
+const lossInterval = 10 * time.Second
+
+// maxShown is how many bytes of a rejected datagram are logged.
+const maxShown = 200
 
 func newReader(l *Listener, s *socket) *reader {
 	return &reader{
@@ -33,29 +45,54 @@ func (r *reader) count(n int) {
 	defer r.listener.mu.Unlock()
 	t := r.listener.table
 	for i := range n {
-		switch why := r.countOne(t, i); why {
-		case accepted:
+		why, err := r.countOne(t, i)
+		if why == accepted {
 			t.accepted.Inc()
-		default:
-			t.rejected[why].Inc()
+			continue
 		}
+		t.rejected[why].Inc()
+		r.explain(i, why, err)
 	}
 	if dropped := r.socket.dropped(); dropped > 0 {
 		t.dropped.Add(float64(dropped))
+		r.lost += uint64(dropped)
+		r.reportLoss(lossInterval)
 	}
 }
 
-func (r *reader) countOne(t *table, i int) reason {
+// countOne counts the i-th datagram of the batch. The error tells more of badJSON.
+func (r *reader) countOne(t *table, i int) (reason, error) {
 	datagram, cut := r.batch.Datagram(i)
 	datagram = bytes.TrimRight(datagram, jsonSpace)
 	if cut || len(datagram) > t.options.MaxPacketSize {
-		return oversize
+		return oversize, nil
 	}
 	p, err := r.decoder.decode(datagram)
 	if err != nil {
-		return badJSON
+		return badJSON, err
 	}
-	return t.count(p)
+	return t.count(p), nil
+}
+
+// explain logs a rejected datagram where somebody wants to see that much.
+func (r *reader) explain(i int, why reason, err error) {
+	log := r.listener.options.Logger
+	if !log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	datagram, _ := r.batch.Datagram(i)
+	log.Debug("Rejected a datagram", "address", r.socket.conn.LocalAddr(), "reason", why, "err", err,
+		"bytes", len(datagram), "datagram", string(datagram[:min(len(datagram), maxShown)]))
+}
+
+// reportLoss logs what the kernel has dropped, if that was not done within an interval.
+func (r *reader) reportLoss(interval time.Duration) {
+	if r.lost == 0 || time.Since(r.lostLogged) < interval {
+		return
+	}
+	r.listener.options.Logger.Warn("The kernel dropped datagrams, as the receive buffer was full",
+		"address", r.socket.conn.LocalAddr(), "datagrams", r.lost, "receive_buffer_bytes", r.socket.buffer)
+	r.lost, r.lostLogged = 0, time.Now()
 }
 
 // jsonSpace is the white space of JSON.

@@ -22,8 +22,9 @@ type socket struct {
 	address
 	conn   net.PacketConn
 	raw    syscall.RawConn
-	buffer int    // bytes that the kernel granted for what was not read yet; 0 for a unix socket, whose senders wait
-	drops  uint32 // as of the last look
+	buffer int              // bytes that the kernel granted for what was not read yet; 0 for a unix socket, whose senders wait
+	drops  uint32           // as of the last look
+	look   func(fd uintptr) // lookAtDrops, bound once
 }
 
 // batchSize is how many datagrams are taken by one system call. More make a call no
@@ -44,6 +45,7 @@ func listen(a address, buffer int, log *slog.Logger) (*socket, error) {
 		return nil, fmt.Errorf("listen on %s: %w", a.where, err)
 	}
 	s := &socket{address: a, conn: conn}
+	s.look = s.lookAtDrops
 	if s.raw, err = conn.(syscall.Conn).SyscallConn(); err == nil && a.network == "udp" {
 		err = s.enlarge(buffer)
 	}
@@ -67,30 +69,48 @@ func listenUDP(a address) (net.PacketConn, error) {
 	return new(net.ListenConfig).ListenPacket(context.Background(), "udp", a.where)
 }
 
-// listenUnix makes a socket in the place of one that nobody listens on any more.
+// listenUnix makes a socket, in the place of one that nobody listens on any more.
 func listenUnix(a address) (net.PacketConn, error) {
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: a.where, Net: "unixgram"})
-	switch {
-	case err == nil:
-		_ = conn.Close()
-		return nil, os.ErrExist // somebody listens
-	case errors.Is(err, unix.ECONNREFUSED):
-		err = os.Remove(a.where)
-	case errors.Is(err, os.ErrNotExist):
-		err = nil
-	}
-	if err != nil {
+	if err := clearPath(a.where); err != nil {
 		return nil, err
 	}
-	listened, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: a.where, Net: "unixgram"})
+	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		// Linux gives the file what the socket has, less the umask, so that it never
+		// has more than it is to have. Others do as the umask says until Chmod.
+		return raw.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), uint32(a.mode)) })
+	}}
+	conn, err := config.ListenPacket(context.Background(), "unixgram", a.where)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(a.where, a.mode); err != nil {
-		_ = listened.Close()
+		_ = conn.Close()
 		return nil, err
 	}
-	return listened, nil
+	return conn, nil
+}
+
+// clearPath removes a socket that was left behind by somebody who died, and nothing
+// else: to connect to a file that is none is refused as well.
+func clearPath(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != os.ModeSocket:
+		return errors.New("it is there, and is no socket")
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err == nil {
+		_ = conn.Close()
+		return errors.New("somebody listens there")
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return err
+	}
+	return os.Remove(path)
 }
 
 // enlarge asks for a buffer of so many bytes: beyond the limit of the system first,
@@ -156,14 +176,17 @@ const drainTimeout = time.Second
 // stop ends receive.
 func (s *socket) stop() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }
 
-// dropped is how many datagrams the kernel has dropped since the last call.
+// dropped is how many datagrams the kernel has dropped since the last call. A drop
+// needs a full buffer, so a datagram that comes is received after it.
 func (s *socket) dropped() uint32 {
-	var all uint32
-	var err error
-	if s.raw.Control(func(fd uintptr) { all, err = sys.Drops(fd) }) != nil || err != nil {
-		return 0
+	before := s.drops
+	_ = s.raw.Control(s.look) // closed: there are no more
+	return s.drops - before
+}
+
+// lookAtDrops does not know of new ones where the kernel does not tell.
+func (s *socket) lookAtDrops(fd uintptr) {
+	if n, err := sys.Drops(fd); err == nil {
+		s.drops = n
 	}
-	n := all - s.drops
-	s.drops = all
-	return n
 }

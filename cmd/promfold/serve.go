@@ -146,13 +146,7 @@ func (s *serve) run(log *slog.Logger) error {
 		background.Go(func() { listener.run(ctx) })
 	}
 
-	tidy := relaxed()
-	last := newLastScrape(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.grow(ctx)
-		e.ServeHTTP(w, r)
-		tidy()
-	}))
-	site, err := newSite(s.path, last, s.lifecycleAPI(reload))
+	site, last, err := s.site(ctx, f, e, reload)
 	if err != nil {
 		return err
 	}
@@ -168,6 +162,18 @@ func (s *serve) run(log *slog.Logger) error {
 	s.awaitLast(last, signals, served)
 	signal.Stop(signals) // one more ends us at once
 	return shutdown(server, served)
+}
+
+// site is what is served until ctx ends, and in it the scrapes.
+func (s *serve) site(ctx context.Context, f *fleet, e *exporter.Exporter, reload *reloader) (http.Handler, *lastScrape, error) {
+	tidy := relaxed()
+	last := newLastScrape(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.grow(ctx)
+		e.ServeHTTP(w, r)
+		tidy()
+	}))
+	site, err := newSite(s.path, last, s.lifecycleAPI(reload))
+	return site, last, err
 }
 
 // expectedFiles is for how many files of processes there is a place in the kernel's
