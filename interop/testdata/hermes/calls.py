@@ -2,6 +2,7 @@
 
     python calls.py PORT
 """
+import json
 import sys
 
 import pydantic
@@ -14,6 +15,8 @@ HOST, PORT = "127.0.0.1", int(sys.argv[1])
 # The package asks for any pydantic. The models that it has were written for the first.
 FIRST = pydantic.VERSION.startswith("1.")
 PEN, ODD = {"item": "pen"}, {"item": 'a<b>&"\\\né→😀'}
+EMPTY = json.dumps({"metric_name": "shop_orders_total", "payload": {"labels": {"item": ""}}})
+LONGEST = {"item": "x" * (2048 - len(EMPTY))}  # a datagram of 2,048 bytes
 FR, DE = {"country": "fr"}, {"country": "de"}
 led = Ledger()
 
@@ -23,7 +26,7 @@ def fail():
 
 
 def counters():
-    for labels in (PEN, ODD, PEN, {"item": ""}):
+    for labels in (PEN, ODD, PEN, {"item": ""}, LONGEST):
         if led.done("increment_counter", increment_counter, "shop_orders_total", labels):
             led.count("shop_orders_total", labels)
     both = {"reason": "late", "item": "pen"}
@@ -126,7 +129,7 @@ def refused_by_the_server():
         ("shop_orders_total", {}, "labels"),
         ("shop_orders_total", {"item": "pen", "size": "l"}, "labels"),
         ("shop_open_carts", FR, "operation"),
-        ("shop_orders_total", {"item": "x" * 3000}, "oversize"),
+        ("shop_orders_total", {"item": LONGEST["item"] + "x"}, "oversize"),
     ):
         increment_counter(metric, labels)
         led.reject(reason)
