@@ -96,8 +96,9 @@ demo-check: ## the main job for ten seconds; fails unless its ledger balances
 DOCKER ?= docker
 IMAGE  ?= ghcr.io/promfold/promfold:$(VERSION)
 .PHONY: image
-image: ## the container image; needs an engine
+image: ## the container images, the plain one and that for users of Hermes; needs an engine
 	$(DOCKER) build -t $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg BRANCH=$(BRANCH) .
+	$(DOCKER) build -t $(IMAGE)-hermes --target hermes --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg BRANCH=$(BRANCH) .
 
 .PHONY: image-check
 image-check: ## the same without an engine, and runs what comes of it; as root

@@ -30,7 +30,7 @@ type sidecarRun struct {
 	url string
 }
 
-var listening = regexp.MustCompile(`address=(127\.0\.0\.1:\d+)`)
+var listening = regexp.MustCompile(`msg="Listening on" address=(127\.0\.0\.1:\d+)`)
 
 // Seat is where a sidecar runs.
 type Seat struct {
