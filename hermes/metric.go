@@ -208,8 +208,8 @@ func readGauge(p *packet) (change, reason) {
 	return change{}, badOperation
 }
 
-// apply makes a change to a series.
-func (m *metric) apply(s *series, c change) {
+// apply makes a change.
+func (s *series) apply(c change) {
 	switch {
 	case s.counter != nil && c.by == 1:
 		s.counter.Inc()

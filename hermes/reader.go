@@ -3,7 +3,6 @@
 package hermes
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"time"
@@ -21,6 +20,7 @@ type reader struct {
 	socket   *socket
 	batch    *sys.Datagrams
 	decoder  *decoder
+	memo     memo
 
 	lost       uint64 // dropped by the kernel, and not logged yet
 	lostLogged time.Time
@@ -45,13 +45,14 @@ func (r *reader) count(n int) {
 	defer r.listener.mu.Unlock()
 	t := r.listener.table
 	for i := range n {
-		why, err := r.countOne(t, i)
+		datagram, cut := r.batch.Datagram(i)
+		why, err := r.countOne(t, datagram, cut)
 		if why == accepted {
 			t.accepted.Inc()
 			continue
 		}
 		t.rejected[why].Inc()
-		r.explain(i, why, err)
+		r.explain(datagram, why, err)
 	}
 	if dropped := r.socket.dropped(); dropped > 0 {
 		t.dropped.Add(float64(dropped))
@@ -60,27 +61,36 @@ func (r *reader) count(n int) {
 	}
 }
 
-// countOne counts the i-th datagram of the batch. The error tells more of badJSON.
-func (r *reader) countOne(t *table, i int) (reason, error) {
-	datagram, cut := r.batch.Datagram(i)
-	datagram = bytes.TrimRight(datagram, jsonSpace)
+// countOne counts a datagram, or the beginning of one that was cut. The error tells
+// more of badJSON.
+func (r *reader) countOne(t *table, datagram []byte, cut bool) (reason, error) {
+	datagram = trimSpace(datagram)
 	if cut || len(datagram) > t.options.MaxPacketSize {
 		return oversize, nil
+	}
+	memo := r.memo.of(t)
+	if known, ok := memo.find(datagram); ok {
+		known.series.apply(known.change)
+		return accepted, nil
 	}
 	p, err := r.decoder.decode(datagram)
 	if err != nil {
 		return badJSON, err
 	}
-	return t.count(p), nil
+	found, why := t.find(p)
+	if why == accepted {
+		found.series.apply(found.change)
+		memo.keep(datagram, p, found)
+	}
+	return why, nil
 }
 
 // explain logs a rejected datagram where somebody wants to see that much.
-func (r *reader) explain(i int, why reason, err error) {
+func (r *reader) explain(datagram []byte, why reason, err error) {
 	log := r.listener.options.Logger
 	if !log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
-	datagram, _ := r.batch.Datagram(i)
 	log.Debug("Rejected a datagram", "address", r.socket.conn.LocalAddr(), "reason", why, "err", err,
 		"bytes", len(datagram), "datagram", string(datagram[:min(len(datagram), maxShown)]))
 }
@@ -95,5 +105,14 @@ func (r *reader) reportLoss(interval time.Duration) {
 	r.lost, r.lostLogged = 0, time.Now()
 }
 
-// jsonSpace is the white space of JSON.
-const jsonSpace = " \t\r\n"
+// trimSpace cuts off what is white space in JSON after a datagram.
+func trimSpace(b []byte) []byte {
+	for n := len(b); n > 0; n-- {
+		switch b[n-1] {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return b[:n]
+		}
+	}
+	return nil
+}

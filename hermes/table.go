@@ -67,31 +67,30 @@ func newTable(c *Config, o *Options) (*table, error) {
 	return t, err
 }
 
-// count makes the change that a packet wants, or says why it cannot be.
-func (t *table) count(p *packet) reason {
+// find is what a packet does, and to which series, which is made if it is not there;
+// or says why it can do nothing.
+func (t *table) find(p *packet) (r remembered, why reason) {
 	m, ok := t.metrics[string(p.metric)]
 	if !ok {
-		return unknownMetric
+		return r, unknownMetric
 	}
-	c, why := m.read(p, t.options.CounterAmounts)
-	if why != accepted {
-		return why
+	if r.change, why = m.read(p, t.options.CounterAmounts); why != accepted {
+		return r, why
 	}
 	if !m.arrange(p.labels) {
-		return badLabels
+		return r, badLabels
 	}
-	s, ok := m.series[string(m.key)]
-	if !ok {
-		if why := t.mayAdd(m); why != accepted {
-			return why
-		}
-		s = t.add(m)
-		if m.Type == mmapstore.Gauge && !c.set {
-			m.resume(s)
-		}
+	if r.series, ok = m.series[string(m.key)]; ok {
+		return r, accepted
 	}
-	m.apply(s, c)
-	return accepted
+	if why := t.mayAdd(m); why != accepted {
+		return r, why
+	}
+	r.series = t.add(m)
+	if m.Type == mmapstore.Gauge && !r.change.set {
+		m.resume(r.series)
+	}
+	return r, accepted
 }
 
 // mayAdd says whether the metric gets a series for the labels at hand.
