@@ -184,22 +184,27 @@ func (d *decoder) payloadField(_ *jx.Decoder, name []byte) (err error) {
 	return d.tolerate(f, err)
 }
 
-// payloadFieldNamed is the field that a name means, 0 if Hermes does not know it.
+// payloadFieldNamed is the field that a name means, 0 if there is none. Nearly all are
+// written as Hermes' clients write them.
 func payloadFieldNamed(name []byte) field {
-	switch {
-	case is(name, "labels"):
+	switch string(name) {
+	case "labels":
 		return fieldLabels
-	case is(name, "operation"):
+	case "operation":
 		return fieldOperation
-	case is(name, "value"):
+	case "value":
 		return fieldValue
-	case is(name, "observation"):
+	case "observation":
 		return fieldObservation
-	case is(name, "amount"):
+	case "amount":
 		return fieldAmount
-	default:
-		return 0
 	}
+	for _, known := range []string{"labels", "operation", "value", "observation", "amount"} {
+		if bytes.EqualFold(name, []byte(known)) {
+			return payloadFieldNamed([]byte(known))
+		}
+	}
+	return 0
 }
 
 // label reads a label's value: a string, or null, which is "". The name is its
@@ -219,8 +224,7 @@ func (d *decoder) tolerate(f field, err error) error {
 	return err
 }
 
-// is reports whether a name means a field. Most are written as Hermes' clients
-// write them.
+// is reports whether a name means a field.
 func is(name []byte, field string) bool {
-	return string(name) == field || len(name) >= len(field) && bytes.EqualFold(name, []byte(field))
+	return string(name) == field || bytes.EqualFold(name, []byte(field))
 }
