@@ -188,24 +188,33 @@ func (l *Listener) Run(ctx context.Context) error {
 // retryAfter is how long a socket rests that cannot be read.
 const retryAfter = 100 * time.Millisecond
 
-// read receives on one socket until ctx ends.
+// read receives on one socket until ctx ends, and then what has come until then.
 func (l *Listener) read(ctx context.Context, s *socket) {
 	r := newReader(l, s)
 	defer r.reportLoss(0)
-	troubled := false
-	for {
+	log := l.options.Logger
+	for troubled := false; ctx.Err() == nil; {
 		err := s.receive(r.batch, r.count)
-		if ctx.Err() != nil {
-			return
-		}
 		if err != nil && !troubled {
-			l.options.Logger.Error("Cannot receive datagrams, trying again", "err", err)
+			log.Error("Cannot receive datagrams, trying again", "err", err)
 		}
-		troubled = err != nil
-		select {
-		case <-ctx.Done():
-		case <-time.After(retryAfter):
+		if troubled = err != nil; troubled {
+			wait(ctx, retryAfter)
 		}
+	}
+	s.refuse()
+	if err := s.drain(r.batch, r.count); err != nil {
+		log.Error("Cannot receive the last datagrams", "err", err)
+	}
+}
+
+// wait waits so long, or until ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 

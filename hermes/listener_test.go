@@ -82,9 +82,8 @@ func (s *server) run() {
 func (s *server) pump() {
 	s.t.Helper()
 	for _, socket := range s.sockets {
-		socket.stop()
 		r := newReader(s.Listener, socket)
-		if err := socket.receive(r.batch, r.count); err != nil {
+		if err := socket.drain(r.batch, r.count); err != nil {
 			s.t.Error(err)
 		}
 	}

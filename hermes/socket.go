@@ -141,8 +141,8 @@ func (s *socket) report(asked int, log *slog.Logger) {
 	}
 }
 
-// receive reads datagrams, and calls handle for each batch of them, until stop is
-// called. What has come until then it reads to the end.
+// receive waits for datagrams, and calls handle for each batch of them, until stop is
+// called.
 func (s *socket) receive(batch *sys.Datagrams, handle func(n int)) error {
 	var n int
 	var err error
@@ -150,28 +150,53 @@ func (s *socket) receive(batch *sys.Datagrams, handle func(n int)) error {
 		n, err = batch.Receive(fd)
 		return !errors.Is(err, unix.EAGAIN)
 	}
-	for {
-		if stopped := s.raw.Read(take); stopped != nil {
-			break
-		}
+	for s.raw.Read(take) == nil { // until the deadline of stop
 		if err != nil {
 			return fmt.Errorf("receive on %s: %w", s.conn.LocalAddr(), err)
 		}
 		handle(n)
 	}
-	for end := time.Now().Add(drainTimeout); err == nil && time.Now().Before(end); {
-		if closed := s.raw.Control(func(fd uintptr) { take(fd) }); closed != nil {
+	return nil
+}
+
+// drain is receive for what is there already.
+func (s *socket) drain(batch *sys.Datagrams, handle func(n int)) error {
+	var n int
+	var err error
+	take := func(fd uintptr) { n, err = batch.Receive(fd) }
+	for end := time.Now().Add(drainTimeout); time.Now().Before(end); {
+		closed := s.raw.Control(take)
+		switch {
+		case closed != nil:
 			return closed
+		case errors.Is(err, unix.EAGAIN):
+			return nil
+		case err != nil:
+			return fmt.Errorf("receive on %s: %w", s.conn.LocalAddr(), err)
 		}
-		if err == nil {
-			handle(n)
-		}
+		handle(n)
 	}
 	return nil
 }
 
-// drainTimeout is how long datagrams are read that come and come while we stop.
+// drainTimeout is how long datagrams are drained that come and come, where refuse
+// cannot hold them off.
 const drainTimeout = time.Second
+
+// refuse makes the kernel turn away whoever sends from now on, who learns it, instead of
+// keeping what nobody would read. A UDP socket that is connected to itself takes nothing
+// from others.
+func (s *socket) refuse() {
+	_ = s.raw.Control(func(fd uintptr) {
+		if s.network == "unixgram" {
+			_ = unix.Shutdown(int(fd), unix.SHUT_RD)
+			return
+		}
+		if own, err := unix.Getsockname(int(fd)); err == nil {
+			_ = unix.Connect(int(fd), own)
+		}
+	})
+}
 
 // stop ends receive.
 func (s *socket) stop() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }
