@@ -83,6 +83,8 @@ func groups() []*group {
 	all = append(all, commonScrapes()...)
 	all = append(all, changedScrapes(), nativeScrapes(), newArchiving().group(), besideArchive(), newDeadPIDs())
 	all = append(all, writerGroups()...)
+	all = append(all, hermesSpeeds()...)
+	all = append(all, hermesBursts()...)
 	return append(all, allocations(), sidecarMemory(), newCrowd(), newLifetimes())
 }
 

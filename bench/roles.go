@@ -7,9 +7,11 @@ import "os/exec"
 // roles are what this program is when it runs again, for a measurement that needs
 // more processes.
 var roles = map[string]func(args []string) error{
-	"busy":     countBusily,
-	"live":     live,
-	"measured": measured,
+	"busy":          countBusily,
+	"hermes-peer":   serveHermesPeer,
+	"hermes-sender": sendToHermes,
+	"live":          live,
+	"measured":      measured,
 }
 
 // again is this program in a role.

@@ -18,10 +18,11 @@ import (
 type sidecar struct {
 	*scraper
 	cmd     *exec.Cmd
-	drained sync.WaitGroup // of what it logs
+	said    string         // until it listened
+	drained sync.WaitGroup // of what it logs after
 }
 
-var listening = regexp.MustCompile(`address=(127\.0\.0\.1:\d+)`)
+var listening = regexp.MustCompile(`msg="Listening on" address=(127\.0\.0\.1:\d+)`)
 
 // serve starts promfold on a directory and connects to it. Nothing has been
 // scraped yet.
@@ -44,6 +45,7 @@ func (l *lab) serve(dir string, flags ...string) (*sidecar, error) {
 			return nil, fmt.Errorf("promfold serve ended: %w\n%s", s.cmd.Wait(), said.String())
 		}
 		if address := listening.FindStringSubmatch(line); address != nil {
+			s.said = said.String()
 			s.drained.Go(func() { _, _ = io.Copy(io.Discard, lines) })
 			s.scraper, err = connect(address[1])
 			if err != nil {

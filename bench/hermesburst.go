@@ -1,0 +1,81 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// hermesBurst is how many datagrams of one burst are lost.
+type hermesBurst struct {
+	row   *row
+	flags []string // of our side
+}
+
+// smallBuffer is the receive buffer of a process that may not ask for more, as
+// most systems have it. The kernel doubles it.
+const smallBuffer = 212_992
+
+func hermesBursts() []*group {
+	var all []*group
+	for _, b := range []*hermesBurst{
+		{row: &row{
+			path: "Hermes datagrams lost of bursts of 200,000, as fast as one sender can, beside Hermes' approach",
+			goal: "none", atMost: 1e-9,
+		}},
+		{
+			row:   &row{path: "Hermes datagrams lost of the same bursts, with the receive buffer of a process without privileges (208 KiB, rmem_max of most systems)"},
+			flags: []string{fmt.Sprintf("--hermes.receive-buffer=%d", smallBuffer)},
+		},
+	} {
+		all = append(all, &group{rows: []*row{b.row}, run: b.run})
+	}
+	return all
+}
+
+func (b *hermesBurst) run(l *lab) (err error) {
+	ours, err := l.ourHermes("mix", b.flags...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ours.close()) }()
+	theirs, err := l.theirHermes("mix", 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, theirs.close()) }()
+	size := of(l, 200_000, 1000)
+	var lost, theyLost []int
+	for range l.pairs() {
+		n, err := ours.burst(size)
+		if err != nil {
+			return err
+		}
+		m, err := theirs.burst(size)
+		if err != nil {
+			return err
+		}
+		lost, theyLost = append(lost, n), append(theyLost, m)
+	}
+	percent := func(n int) float64 { return 100 * float64(n) / float64(size) }
+	b.row.set(outcome{
+		value: percent(median(lost)), low: percent(slices.Min(lost)), high: percent(slices.Max(lost)), unit: "%",
+		ours: fmt.Sprint(median(lost)), theirs: fmt.Sprint(median(theyLost)),
+	})
+	return nil
+}
+
+// burst sends so many datagrams at once, and returns how many were lost.
+func (s *hermesSide) burst(n int) (lost int, err error) {
+	before := s.lost
+	if err := s.send(n); err != nil {
+		return 0, err
+	}
+	if err := s.drained(); err != nil {
+		return 0, err
+	}
+	err = s.settle()
+	return s.lost - before, err
+}
