@@ -27,6 +27,9 @@ func FuzzDatagram(f *testing.F) {
 		`{"metric_name":"fx_plain_gauge","payload":{"value":1}} "`,
 		`{"metric_name":"fx_plain_total","payload":{},"payload":null,"x":[[[[{"y":1e400}]]]]}`,
 		`{"metric_name":"fx_plain_total","payload":{"x":1e400}}`,
+		`{"metric_name":"fx_plain_total","metric_name":null}`,
+		`{"metric_name":"fx_jobs_total","payload":{"labels":{"zone":"z"},"labels":{"queue":"a"}}}`,
+		`{"metric_name":"fx_plain_gauge","payload":{"labels":{"zone":"z"},"value":5,"operation":7},"payload":{"operation":"set"}}`,
 	} {
 		f.Add([]byte(s))
 	}

@@ -19,8 +19,8 @@ type metric struct {
 	Metric
 	make   func(labelValues []string) prometheus.Metric
 	series map[string]*series // by key
-	// last has the gauges as they were before this process, by key: those that stay
-	// when their process dies, and go on from there at the next increment.
+	// last has the gauges as they were before there was this file, by key: those that stay
+	// when their process dies, and go on from there.
 	last map[string]float64
 
 	words  int      // of a series in the file
@@ -63,7 +63,8 @@ func newMetric(f worker.Factory, m Metric) *metric {
 	return t
 }
 
-// add makes the series of the key and values at hand.
+// add makes the series of the key and values at hand. A gauge goes on from its last
+// value.
 func (m *metric) add() *series {
 	values := make([]string, len(m.values))
 	for i, v := range m.values {
@@ -77,6 +78,9 @@ func (m *metric) add() *series {
 		s.counter = child
 	case prometheus.Observer:
 		s.observer = child
+	}
+	if last, ok := m.last[string(m.key)]; ok {
+		s.gauge.Set(last)
 	}
 	m.series[string(m.key)] = s
 	return s
@@ -221,14 +225,6 @@ func (s *series) apply(c change) {
 		s.gauge.Set(c.by)
 	default:
 		s.gauge.Add(c.by)
-	}
-}
-
-// resume lets a gauge that is new in this process go on from its last value.
-func (m *metric) resume(s *series) {
-	if v, ok := m.last[string(m.key)]; ok {
-		s.gauge.Set(v)
-		delete(m.last, string(m.key))
 	}
 }
 

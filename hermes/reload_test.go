@@ -125,6 +125,25 @@ func TestRestart(t *testing.T) {
 	wants(t, "after a set", s.samples(), map[string]string{`depth{queue="b"}`: "2"})
 }
 
+// Property: a gauge that nobody has changed since a restart goes on from its last value
+// after a reload, too.
+func TestReloadAfterRestart(t *testing.T) {
+	dir := t.TempDir()
+	s := serve(t, Options{Config: config(t, before), Dir: dir})
+	s.send(first...)
+	s.run()
+	s.stop()
+	d := directory.New(dir, directory.Options{})
+	defer d.Close()
+	s = serve(t, Options{Config: config(t, before), Dir: dir, Last: exporter.New(exporter.Options{Members: []exporter.Member{{Directory: d}}})})
+	if err := s.Reload(config(t, after)); err != nil {
+		t.Fatal(err)
+	}
+	s.send(`{"metric_name":"depth","payload":{"labels":{"queue":"b"},"operation":"increment"}}`)
+	s.pump()
+	wants(t, "after both", s.samples(), map[string]string{`depth{queue="a"}`: "40", `depth{queue="b"}`: "8"})
+}
+
 // Property: reloads while datagrams come lose none of them.
 func TestReloadUnderLoad(t *testing.T) {
 	s := serve(t, Options{Config: config(t, before), Addresses: []string{"127.0.0.1:0", "unixgram://" + t.TempDir() + "/s"}})

@@ -87,9 +87,6 @@ func (t *table) find(p *packet) (r remembered, why reason) {
 		return r, why
 	}
 	r.series = t.add(m)
-	if m.Type == mmapstore.Gauge && !r.change.set {
-		m.resume(r.series)
-	}
 	return r, accepted
 }
 
