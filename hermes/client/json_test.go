@@ -49,6 +49,7 @@ func FuzzPacketIsThatOfEncodingJSON(f *testing.F) {
 	f.Add("n", "\xf0\x9f", "/", "\xf0", "'", 123456789e-20)
 	f.Add("n", "k", "", "k", "", 999999999999999868928.0)
 	f.Add("n", "k", "", "k", "", 5e-324)
+	f.Add("n", "k", "", "k", "", 1e-6)
 	f.Fuzz(func(t *testing.T, name, k1, v1, k2, v2 string, v float64) {
 		if !finite(v) {
 			t.Skip()

@@ -165,7 +165,7 @@ func (l *link) dial(old *socket, why reason) (*socket, error) {
 // is held.
 func (l *link) adopt(s *socket, err error) {
 	switch {
-	case err != nil && l.now.Load() == nil:
+	case err != nil:
 		l.why = fmt.Errorf("%w: %w", ErrNotConnected, err)
 	case s == nil:
 	case l.closed:
@@ -175,6 +175,16 @@ func (l *link) adopt(s *socket, err error) {
 			old.close()
 		}
 	}
+}
+
+// trouble returns why there is no socket, or nil if there is one, or was no call.
+func (l *link) trouble() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.now.Load() != nil {
+		return nil
+	}
+	return l.why
 }
 
 // abort ends all that waits: a look-up, and a write for room. After it there is

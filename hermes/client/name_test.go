@@ -90,18 +90,55 @@ func TestNameThatStays(t *testing.T) {
 		<-lookups
 		arrives(t, c, p)
 	}
+	c.link.options.LookupInterval = time.Hour
+	c.link.lookings.Wait()
+	c.link.lookup = func(context.Context) ([]netip.AddrPort, error) {
+		t.Error("looked up before its time")
+		return nil, context.Canceled
+	}
+	arrives(t, c, p)
+	c.link.lookings.Wait()
 	if c.link.now.Load() != s {
 		t.Error("another socket")
 	}
 }
 
+// Property: Close waits for a look-up that is slow to end, and it leaves no socket
+// behind.
+func TestLookupThatOutlivesClose(t *testing.T) {
+	p := udpPeer(t, "127.0.0.1:0")
+	c := client(t, "hermes.test:1", Options{DialInterval: 1})
+	fail, ended := true, false
+	c.link.lookup = func(ctx context.Context) ([]netip.AddrPort, error) {
+		if fail {
+			return nil, errors.New("no such host")
+		}
+		<-ctx.Done()
+		<-time.After(20 * time.Millisecond)
+		ended = true
+		return []netip.AddrPort{p.conn.LocalAddr().(*net.UDPAddr).AddrPort()}, nil
+	}
+	wantErr(t, c.IncrementCounter("c", nil), ErrNotConnected)
+	fail = false
+	wantErr(t, c.IncrementCounter("c", nil), ErrNotConnected)
+	within(t, func() { c.Close() })
+	if !ended || c.link.now.Load() != nil {
+		t.Errorf("ended: %v; there is a socket: %v", ended, c.link.now.Load() != nil)
+	}
+}
+
 // Property: only the first calls wait for a look-up, for its timeout; none waits
-// for a later one, and Close ends it.
+// for a later one, of which there is one at a time, and Close ends it.
 func TestLookupThatHangs(t *testing.T) {
 	p := udpPeer(t, "127.0.0.1:0")
 	c := client(t, "hermes.test:1", Options{DialInterval: 1, LookupTimeout: time.Millisecond})
 	hanging := make(chan struct{}, 1)
+	var at atomic.Int32
 	c.link.lookup = func(ctx context.Context) ([]netip.AddrPort, error) {
+		if at.Add(1) > 1 {
+			t.Error("two at a time")
+		}
+		defer at.Add(-1)
 		select {
 		case hanging <- struct{}{}:
 		default:

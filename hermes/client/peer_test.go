@@ -115,15 +115,15 @@ func client(t testing.TB, addr string, o Options) *Client {
 
 func flush(t testing.TB, c *Client) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := c.Flush(ctx); err != nil {
-		t.Fatal(err)
-	}
+	within(t, func() {
+		if err := c.Flush(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // within fails the test at once if f blocks.
-func within(t *testing.T, f func()) {
+func within(t testing.TB, f func()) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() { defer close(done); f() }()
@@ -144,9 +144,12 @@ func eventually(t *testing.T, ok func() bool) {
 	}
 }
 
+// check compares the counts alone.
 func check(t *testing.T, c *Client, want Stats) {
 	t.Helper()
-	if got := c.Stats(); got != want {
+	got := c.Stats()
+	got.Err = nil
+	if got != want {
 		t.Errorf("counts are %+v, want %+v", got, want)
 	}
 }

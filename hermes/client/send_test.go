@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -110,6 +111,36 @@ func TestQueueIsBounded(t *testing.T) {
 	if len(b.ends) != 1 || string(b.data) != "yy" || q.waiting() != 1 {
 		t.Errorf("took %+v of %d", b, q.waiting())
 	}
+	q.close()
+	wantErr(t, q.put([]byte("x")), ErrClosed)
+	wantErr(t, q.flush(t.Context()), ErrClosed)
+	if b = q.swap(b); len(b.ends) != 0 || q.waiting() != 0 {
+		t.Errorf("took %+v of %d from a closed queue", b, q.waiting())
+	}
+}
+
+// Property: a Flush that waits ends when the last packet before it has gone,
+// though more come.
+func TestFlushEnds(t *testing.T) {
+	q := newQueue(3)
+	q.put([]byte("x"))
+	b := q.swap(batch{})
+	flushed := make(chan error)
+	go func() { flushed <- q.flush(context.Background()) }()
+	eventually(t, func() bool {
+		q.put([]byte("x"))
+		b = q.swap(b)
+		select {
+		case err := <-flushed:
+			wantErr(t, err, nil)
+			return true
+		default:
+			return false
+		}
+	})
+	if q.waiting() == 0 {
+		t.Error("nothing waits any more")
+	}
 }
 
 // Property: a call after a refusal says so and is sent all the same; once somebody
@@ -191,6 +222,7 @@ func TestRestart(t *testing.T) {
 		p.conn.Close()
 		wantErr(t, c.IncrementCounter("c", nil), ErrNotConnected)
 	}
+	wantErr(t, c.Stats().Err, ErrNotConnected)
 	check(t, c, Stats{Sent: 6, Failed: 4})
 }
 
@@ -201,6 +233,7 @@ func TestDialsAreLimited(t *testing.T) {
 	wantErr(t, c.IncrementCounter("c", nil), os.ErrNotExist)
 	p := unixPeer(t, path)
 	wantErr(t, c.IncrementCounter("c", nil), os.ErrNotExist)
+	wantErr(t, c.Stats().Err, os.ErrNotExist)
 	check(t, c, Stats{Failed: 2})
 	c.link.options.DialInterval = 1
 	if err := c.IncrementCounter("c", nil); err != nil {
@@ -223,12 +256,17 @@ func TestQueueOutlivesTheReceiver(t *testing.T) {
 	path := socketPath(t)
 	c := client(t, "unixgram://"+path, Options{Queue: 10, DialInterval: time.Millisecond})
 	names := []string{"0", "1", "2", "3", "4", "5"}
+	if err := c.Stats().Err; err != nil {
+		t.Errorf("nothing was wanted, yet %v", err)
+	}
 	for round := range 2 {
 		for _, name := range names {
 			if err := c.SendUDPPacket(name); err != nil {
 				t.Error(err)
 			}
 		}
+		eventually(t, func() bool { return errors.Is(c.Stats().Err, ErrNotConnected) })
+		check(t, c, Stats{Sent: uint64(round * len(names)), Queued: uint64(len(names))})
 		p := unixPeer(t, path)
 		for _, name := range names {
 			if got, want := p.next(), `"`+name+`"`; got != want {
@@ -239,6 +277,7 @@ func TestQueueOutlivesTheReceiver(t *testing.T) {
 		p.none()
 		p.conn.Close()
 	}
+	wantErr(t, c.Close(), nil)
 	check(t, c, Stats{Sent: 12})
 }
 
@@ -322,6 +361,44 @@ func TestCloseIsBounded(t *testing.T) {
 	}
 }
 
+// Property: a call that finds the socket closed under its hands is one after Close.
+func TestClosedUnderACall(t *testing.T) {
+	p := udpPeer(t, "127.0.0.1:0")
+	c := client(t, p.addr, Options{})
+	if err := c.IncrementCounter("c", nil); err != nil {
+		t.Error(err)
+	}
+	c.link.close()
+	wantErr(t, c.IncrementCounter("c", nil), ErrClosed)
+	check(t, c, Stats{Sent: 1})
+}
+
+// Property: of several calls that fail on one socket the first replaces it, the
+// others take what it made; the old one is closed.
+func TestReplacedOnce(t *testing.T) {
+	p := udpPeer(t, "127.0.0.1:0")
+	c := client(t, p.addr, Options{DialInterval: 1})
+	old, err := c.link.socket()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := c.link.replace(old, syscall.EPERM)
+	if err != nil || first == old {
+		t.Fatal(first, err)
+	}
+	if second, err := c.link.replace(old, syscall.EPERM); err != nil || second != first {
+		t.Errorf("the second call has another socket, %v", err)
+	}
+	wantErr(t, old.send(c.take(), false), net.ErrClosed)
+	c.link.options.DialInterval = time.Hour
+	wantErr(t, second(c.link.replace(first, syscall.EPERM)), syscall.EPERM)
+	if c.link.now.Load() != first {
+		t.Error("a UDP socket was given up before there is another")
+	}
+}
+
+func second[A, B any](_ A, b B) B { return b }
+
 // Property: calls that race with Close are sent, dropped or told that it is
 // closed, and nothing is lost on the way.
 func TestCallsRacingWithClose(t *testing.T) {
@@ -350,7 +427,7 @@ func TestCallsRacingWithClose(t *testing.T) {
 		}()
 		got := uint64(p.drain(done))
 		s := c.Stats()
-		if s.Sent != got || s.Sent+s.Dropped != counted.Load() {
+		if s.Sent != got || s.Sent+s.Dropped != counted.Load() || s.Failed != 0 {
 			t.Errorf("queue %d: %d arrived of %d calls, counts are %+v", queue, got, counted.Load(), s)
 		}
 	}

@@ -16,6 +16,9 @@ type Stats struct {
 	// Refused is how often the kernel told that nobody listened when an earlier
 	// packet, counted as Sent, arrived. It tells once for several such packets.
 	Refused uint64
+	// Err is why there is no connection, though one was wanted; else nil. With a
+	// queue nothing else tells, because the packets are held meanwhile.
+	Err error
 }
 
 // counts are what Stats shows. Each is added to by whoever ends a packet.
@@ -35,6 +38,9 @@ func (c *Client) Stats() Stats {
 	}
 	if c.queue != nil {
 		s.Queued = c.queue.waiting()
+	}
+	if c.link != nil {
+		s.Err = c.link.trouble()
 	}
 	return s
 }
