@@ -60,7 +60,7 @@ func TestNewOfWrongAddress(t *testing.T) {
 // Property: no negative option is taken.
 func TestOptions(t *testing.T) {
 	for _, o := range []Options{
-		{Queue: -1}, {MaxPacketSize: -1}, {CloseTimeout: -1}, {DialInterval: -1}, {LookupTimeout: -1}, {LookupInterval: -1},
+		{Queue: -1}, {MaxPacketSize: -1}, {FlushInterval: -1}, {CloseTimeout: -1}, {DialInterval: -1}, {LookupTimeout: -1}, {LookupInterval: -1},
 	} {
 		if _, err := NewClient("127.0.0.1:1", o); !errors.Is(err, ErrOption) {
 			t.Errorf("%+v: error is %v", o, err)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"testing"
+	"time"
 )
 
 var benchLabels = map[string]string{"queue": "mail", "host": "worker-17"}
@@ -43,6 +44,30 @@ func BenchmarkIncrementCounter(b *testing.B) {
 	b.Run("queued", func(b *testing.B) {
 		benchmarkCounter(b, client(b, udpPeer(b, "127.0.0.1:0").addr, Options{Queue: 1 << 16}))
 	})
+}
+
+// What a call costs an application that has something else to do in between:
+// a goroutine that sleeps meanwhile is dear to wake.
+func BenchmarkPaced(b *testing.B) {
+	for name, o := range map[string]Options{
+		"direct":        {},
+		"queued":        {Queue: 1 << 16},
+		"queued, woken": {Queue: 1 << 16, FlushInterval: 1},
+	} {
+		b.Run(name, func(b *testing.B) {
+			c := client(b, udpPeer(b, "127.0.0.1:0").addr, o)
+			var calls time.Duration
+			for b.Loop() {
+				for start := time.Now(); time.Since(start) < 500*time.Microsecond; {
+					continue
+				}
+				start := time.Now()
+				c.IncrementCounter("jobs_total", benchLabels)
+				calls += time.Since(start)
+			}
+			b.ReportMetric(float64(calls)/float64(b.N), "ns/call")
+		})
+	}
 }
 
 // Each call is flushed in its turn with many others: the whole cost, that of the

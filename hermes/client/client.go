@@ -56,7 +56,7 @@ func NewClient(addr string, o Options) (*Client, error) {
 func newClient(to target, o Options) *Client {
 	c := &Client{options: o, link: newLink(to, o)}
 	if o.Queue > 0 {
-		c.queue = newQueue(o.Queue)
+		c.queue = newQueue(o.Queue, o.FlushInterval)
 		go c.run()
 	}
 	return c

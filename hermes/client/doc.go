@@ -38,9 +38,10 @@
 // With Options.Queue a call copies its packet into the queue and returns; one
 // goroutine sends. It does wait for room, and for a connection, so the queue bridges
 // a restart of the receiver behind a unix socket. A full queue drops what comes, and
-// says so. Flush before a process is left without Close. The queue pays where calls
-// are to cost less than a system call, or where packets must outlive a pause of the
-// receiver; else do without.
+// says so. The goroutine collects for Options.FlushInterval, and what it has not sent
+// is lost if the process is killed, or exits without Flush or Close. The queue pays
+// where calls are to cost less than a system call, or where packets must outlive a
+// pause of the receiver; else do without.
 //
 // UDP tells a sender little. If nobody listens on the same machine, or a near one,
 // the kernel learns it after the packet has gone and reports it at the next; that

@@ -54,7 +54,7 @@ func FuzzPacketIsThatOfEncodingJSON(f *testing.F) {
 		if !finite(v) {
 			t.Skip()
 		}
-		c := &Client{options: Options{MaxPacketSize: 1 << 30}, queue: newQueue(1)}
+		c := &Client{options: Options{MaxPacketSize: 1 << 30}, queue: newQueue(1, 0)}
 		two := map[string]string{k1: v1, k2: v2}
 		for _, l := range []map[string]string{two, {k1: v1, "": k2, k2 + "x": name, "A": v2, "_": ""}, {}, nil} {
 			amount := &v

@@ -18,6 +18,7 @@ type peer struct {
 	t    testing.TB
 	conn net.PacketConn
 	addr string // as NewClient takes it
+	buf  [1 << 16]byte
 }
 
 func udpPeer(t testing.TB, at string) *peer {
@@ -73,16 +74,15 @@ func (p *peer) none() {
 
 func (p *peer) read(wait time.Duration) (string, bool) {
 	p.t.Helper()
-	b := make([]byte, 1<<16)
 	p.conn.SetReadDeadline(time.Now().Add(wait))
-	n, _, err := p.conn.ReadFrom(b)
+	n, _, err := p.conn.ReadFrom(p.buf[:])
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return "", false
 	case err != nil:
 		p.t.Fatal(err)
 	}
-	return string(b[:n]), true
+	return string(p.buf[:n]), true
 }
 
 // drain reads what is there and what comes until then is closed; it returns how

@@ -12,14 +12,21 @@ import (
 // queue holds the packets that wait, one after the other in one buffer. The
 // goroutine takes all of them at once and leaves an empty buffer in return, so a
 // packet costs a copy, and in the long run no memory.
+//
+// To wake a goroutine costs a caller several times what writing a datagram does. So
+// after a batch the goroutine lingers by a timer and collects, and a call wakes it
+// only where it has found nothing, or where the queue is half full.
 type queue struct {
-	limit int
-	ended chan struct{} // closed when the goroutine has returned
+	limit  int
+	linger time.Duration
+	wake   chan struct{} // holds at most one; without need it only ends one lingering
+	ended  chan struct{} // closed when the goroutine has returned
 
 	mu      sync.Mutex // guards what follows
-	more    sync.Cond  // packets came, or the queue was closed
-	done    sync.Cond  // packets were sent or given up, or a Flush has no more time
+	done    sync.Cond  // packets were sent or given up, or a flush has no more time
 	packets batch
+	idle    bool   // the goroutine has found nothing and waits to be woken
+	flushes int    // that wait: no time to linger
 	closed  bool   // by Close: nothing more comes
 	came    uint64 // packets, ever
 	went    uint64 // of these: sent or given up
@@ -31,9 +38,8 @@ type batch struct {
 	ends []int
 }
 
-func newQueue(limit int) *queue {
-	q := &queue{limit: limit, ended: make(chan struct{})}
-	q.more.L = &q.mu
+func newQueue(limit int, linger time.Duration) *queue {
+	q := &queue{limit: limit, linger: linger, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	q.done.L = &q.mu
 	return q
 }
@@ -45,46 +51,86 @@ func (q *queue) put(b []byte) error {
 	if q.closed {
 		return ErrClosed
 	}
-	if len(q.packets.ends) >= q.limit {
+	n := len(q.packets.ends)
+	if n >= q.limit {
 		return ErrFull
 	}
 	q.packets.data = append(q.packets.data, b...)
 	q.packets.ends = append(q.packets.ends, len(q.packets.data))
 	q.came++
-	if len(q.packets.ends) == 1 {
-		q.more.Signal()
+	if q.idle || n == q.limit/2 {
+		q.idle = false
+		q.rouse()
 	}
 	return nil
+}
+
+func (q *queue) rouse() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
 }
 
 // swap returns the packets that wait, and waits for some; none when the queue is
 // closed and empty. The batch before is finished, and its memory used again.
 func (q *queue) swap(before batch) batch {
+	if q.finish(before) {
+		timer := time.NewTimer(q.linger)
+		select {
+		case <-timer.C:
+		case <-q.wake:
+		}
+		timer.Stop()
+	}
+	for {
+		if next, ok := q.exchange(before); ok {
+			return next
+		}
+		<-q.wake
+	}
+}
+
+// finish counts a batch as gone. It tells whether there is time to linger.
+func (q *queue) finish(b batch) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.went += uint64(len(before.ends))
+	q.went += uint64(len(b.ends))
 	q.done.Broadcast()
-	for len(q.packets.ends) == 0 && !q.closed {
-		q.more.Wait()
-	}
+	return len(b.ends) > 0 && !q.closed && q.flushes == 0 && len(q.packets.ends) <= q.limit/2
+}
+
+// exchange takes what there is. If that is nothing, and more may come, the next
+// call will wake the goroutine.
+func (q *queue) exchange(before batch) (_ batch, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	next := q.packets
+	if len(next.ends) == 0 && !q.closed {
+		q.idle = true
+		return batch{}, false
+	}
+	q.idle = false
 	q.packets = batch{data: before.data[:0], ends: before.ends[:0]}
-	return next
+	return next, true
 }
 
 // flush waits until all that came before it went.
 func (q *queue) flush(ctx context.Context) error {
-	wake := context.AfterFunc(ctx, func() {
+	expire := context.AfterFunc(ctx, func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.done.Broadcast()
 	})
-	defer wake()
+	defer expire()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
 		return ErrClosed
 	}
+	q.flushes++
+	defer func() { q.flushes-- }()
+	q.rouse()
 	for upto := q.came; q.went < upto; q.done.Wait() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -97,7 +143,7 @@ func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	q.more.Signal()
+	q.rouse()
 }
 
 func (q *queue) waiting() uint64 {

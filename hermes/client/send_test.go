@@ -15,7 +15,7 @@ import (
 // Property: of the calls of many goroutines each is sent or dropped, and the
 // counts say which: what arrived is Sent, what was refused a place is Dropped.
 func TestTotals(t *testing.T) {
-	const goroutines, calls = 8, 2000
+	const goroutines, calls = 8, 500
 	for name, o := range map[string]Options{
 		"direct":      {},
 		"queue":       {Queue: 100},
@@ -90,7 +90,7 @@ func TestFullNeverBlocks(t *testing.T) {
 // Property: the queue holds as many packets as it is said to, besides those in
 // the hands of the goroutine and of the kernel.
 func TestQueueIsBounded(t *testing.T) {
-	q := newQueue(3)
+	q := newQueue(3, 1)
 	for range 3 {
 		if err := q.put([]byte("x")); err != nil {
 			t.Error(err)
@@ -119,10 +119,78 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
+// Property: while packets come, calls do not wake the goroutine before its time
+// but at half the queue; a flush and the end do.
+func TestLingers(t *testing.T) {
+	q := newQueue(10, time.Hour)
+	taken := make(chan batch)
+	take := func(before batch) { go func() { taken <- q.swap(before) }() }
+	put := func(n int) {
+		for range n {
+			wantErr(t, q.put([]byte("x")), nil)
+		}
+	}
+	var b batch
+	got := func(want int) {
+		t.Helper()
+		within(t, func() { b = <-taken })
+		if len(b.ends) != want {
+			t.Errorf("took %d, want %d", len(b.ends), want)
+		}
+	}
+	take(batch{})
+	eventually(t, func() bool { q.mu.Lock(); defer q.mu.Unlock(); return q.idle })
+	put(1)
+	got(1) // the first after a pause does not wait
+
+	take(b)
+	put(5)
+	if len(q.wake) != 0 {
+		t.Error("woken for less than half a queue")
+	}
+	put(1)
+	got(6)
+
+	put(7) // while it sends
+	take(b)
+	got(7)
+
+	<-q.wake // from put: it was not needed
+	take(b)
+	put(2)
+	flushed := make(chan error)
+	go func() { flushed <- q.flush(context.Background()) }()
+	got(2)
+	take(b)
+	within(t, func() { wantErr(t, <-flushed, nil) })
+	put(1) // a flush leaves no time to linger
+	got(1)
+	take(b)
+	put(3)
+	q.close()
+	got(3)
+	take(b)
+	got(0)
+}
+
+// Property: what nobody flushes is sent after the interval.
+func TestSentAfterTheInterval(t *testing.T) {
+	p := udpPeer(t, "127.0.0.1:0")
+	c := client(t, p.addr, Options{Queue: 1000, FlushInterval: time.Millisecond})
+	for range 100 {
+		for range 3 {
+			wantErr(t, c.IncrementCounter("c", nil), nil)
+		}
+		for range 3 {
+			p.next()
+		}
+	}
+}
+
 // Property: a Flush that waits ends when the last packet before it has gone,
 // though more come.
 func TestFlushEnds(t *testing.T) {
-	q := newQueue(3)
+	q := newQueue(3, 1)
 	q.put([]byte("x"))
 	b := q.swap(batch{})
 	flushed := make(chan error)
