@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
-// hermesBurst is how many datagrams of one burst are lost.
+// hermesBurst is how many datagrams of one burst are lost, and what those cost that
+// are not.
 type hermesBurst struct {
 	row   *row
+	cost  *row
 	flags []string // of our side
 }
 
@@ -24,13 +27,14 @@ func hermesBursts() []*group {
 		{row: &row{
 			path: "Hermes datagrams lost of bursts of 200,000, as fast as one sender can, beside Hermes' approach",
 			goal: "none", atMost: 1e-9,
-		}},
+		}, cost: &row{path: "Hermes datagrams by processor time, those of the bursts, against Hermes' approach"}},
 		{
 			row:   &row{path: "Hermes datagrams lost of the same bursts, with the receive buffer of a process without privileges (208 KiB, rmem_max of most systems)"},
+			cost:  &row{path: "Hermes datagrams by processor time, those of the bursts with that buffer, against Hermes' approach"},
 			flags: []string{fmt.Sprintf("--hermes.receive-buffer=%d", smallBuffer)},
 		},
 	} {
-		all = append(all, &group{rows: []*row{b.row}, run: b.run})
+		all = append(all, &group{rows: []*row{b.row, b.cost}, run: b.run})
 	}
 	return all
 }
@@ -48,17 +52,20 @@ func (b *hermesBurst) run(l *lab) (err error) {
 	defer func() { err = errors.Join(err, theirs.close()) }()
 	size := of(l, 200_000, 1000)
 	var lost, theyLost []int
+	p := &pairs{}
 	for range l.pairs() {
-		n, err := ours.burst(size)
+		n, each, err := ours.burst(size)
 		if err != nil {
 			return err
 		}
-		m, err := theirs.burst(size)
+		m, theirEach, err := theirs.burst(size)
 		if err != nil {
 			return err
 		}
 		lost, theyLost = append(lost, n), append(theyLost, m)
+		p.add(each, theirEach)
 	}
+	b.cost.set(p.faster())
 	percent := func(n int) float64 { return 100 * float64(n) / float64(size) }
 	b.row.set(outcome{
 		value: percent(median(lost)), low: percent(slices.Min(lost)), high: percent(slices.Max(lost)), unit: "%",
@@ -67,15 +74,30 @@ func (b *hermesBurst) run(l *lab) (err error) {
 	return nil
 }
 
-// burst sends so many datagrams at once, and returns how many were lost.
-func (s *hermesSide) burst(n int) (lost int, err error) {
-	before := s.lost
+// burst sends so many datagrams at once. It returns how many were lost, and the
+// processor time of one that was not.
+func (s *hermesSide) burst(n int) (lost int, each time.Duration, err error) {
+	missing := s.lost
+	before, err := s.processorTime()
+	if err != nil {
+		return 0, 0, err
+	}
 	if err := s.send(n); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if err := s.drained(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	err = s.settle()
-	return s.lost - before, err
+	after, err := s.processorTime()
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := s.settle(); err != nil {
+		return 0, 0, err
+	}
+	lost = s.lost - missing
+	if lost == n {
+		return 0, 0, errors.New("none of the datagrams was counted")
+	}
+	return lost, (after - before) / time.Duration(n-lost), nil
 }

@@ -102,7 +102,8 @@ const notes = `
   They are python-hermes' bytes, about 200 counters, 20 gauges and 20 histograms; a value hardly comes twice. The peer is
   Hermes' approach, written for this suite: one datagram a read, encoding/json twice, client_golang's ` + "`With(labels)`" + `. It logs
   nothing, where Hermes logs every datagram.
-* A burst is of one sender, with a system call for each datagram. There the peer has the system's receive buffer, as Hermes
-  has it. What promfold lost must be what it says of dropped datagrams, to the last one.
+* A burst is of one sender, with a system call for each datagram, and who receives is woken as they come: what a datagram
+  costs there has that in it. There the peer has the system's receive buffer, as Hermes has it. What promfold lost must be
+  what it says of dropped datagrams, to the last one.
 * Lifetimes have files of their own and share 50 to 50 real processes, which SIGKILL ends.
 `
