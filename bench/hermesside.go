@@ -206,14 +206,17 @@ func (s *hermesSide) taken() error {
 
 // waiting reports whether there are datagrams that the process has not taken.
 func (s *hermesSide) waiting() (bool, error) {
-	text, err := os.ReadFile("/proc/net/udp")
-	if err != nil {
-		return false, err
-	}
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		if len(fields) > 4 && fields[1] == s.port {
-			return !strings.HasSuffix(fields[4], ":00000000"), nil
+	const looks = 10 // the file may leave out a socket while others come and go
+	for range looks {
+		text, err := os.ReadFile("/proc/net/udp")
+		if err != nil {
+			return false, err
+		}
+		for line := range strings.Lines(string(text)) {
+			fields := strings.Fields(line)
+			if len(fields) > 4 && fields[1] == s.port {
+				return !strings.HasSuffix(fields[4], ":00000000"), nil
+			}
 		}
 	}
 	return false, fmt.Errorf("no socket %s in /proc/net/udp", s.port)
