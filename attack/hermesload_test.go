@@ -14,7 +14,7 @@ import (
 var (
 	hermesSenders   = flag.Int("hermes-senders", 8, "processes that send datagrams at once")
 	hermesDatagrams = flag.Int("hermes-datagrams", 100_000, "datagrams of each of them")
-	hermesRate      = flag.Int("hermes-rate", 6, "datagrams that each of them sends in a millisecond")
+	hermesRate      = flag.Int("hermes-rate", 10, "datagrams that each of them sends in a millisecond")
 )
 
 // Property: of what many processes send at a steady rate, in all shapes, each
