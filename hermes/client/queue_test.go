@@ -129,6 +129,9 @@ func TestFlushEnds(t *testing.T) {
 	if q.waiting() == 0 {
 		t.Error("nothing waits any more")
 	}
+	if q.flushes != 0 {
+		t.Error("the goroutine will never linger again")
+	}
 }
 
 // Property: what the queue has room for outlives the receiver: it is held while

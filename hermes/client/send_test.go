@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -305,6 +306,7 @@ func TestCallsRacingWithClose(t *testing.T) {
 						return
 					}
 					counted.Add(1)
+					runtime.Gosched() // a full queue must not keep its readers from running
 				}
 			})
 		}
