@@ -15,7 +15,7 @@ func TestClient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, Options{CounterAmounts: true, Addresses: []string{"127.0.0.1:0", "unixgram://" + t.TempDir() + "/s"}})
 			for i, scheme := range []string{"udp://", "unixgram://"} {
-				c, err := client.NewClient(scheme+s.sockets[i].conn.LocalAddr().String(), o)
+				c, err := client.NewClient(scheme+s.sockets[i].local.String(), o)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -58,6 +58,9 @@ const (
 	MaxReceiveBuffer = 1<<30 - 1 // which doubled is what the kernel can count
 )
 
+// dirMode is for a directory that was not there.
+const dirMode = 0o750
+
 // identity is the label pid of gauges that have one for each process.
 const identity = "hermes"
 
@@ -135,7 +138,7 @@ func (l *Listener) open(s string) error {
 
 // start makes the first table.
 func (l *Listener) start() error {
-	if err := os.MkdirAll(l.options.Dir, 0o750); err != nil {
+	if err := os.MkdirAll(l.options.Dir, dirMode); err != nil {
 		return err
 	}
 	var err error
@@ -178,6 +181,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		readers.Go(func() { l.read(ctx, s) })
 		defer context.AfterFunc(ctx, s.stop)()
 	}
+	readers.Go(func() { l.keep(ctx) })
 	readers.Wait()
 	l.close()
 	l.mu.Lock()
@@ -226,6 +230,15 @@ func (l *Listener) Reload(c *Config) error {
 	if reflect.DeepEqual(c.Metrics, l.table.config.Metrics) {
 		return nil
 	}
+	return l.replace(c)
+}
+
+// replace closes the file, as if this process had died, and goes on in another. mu is
+// held.
+func (l *Listener) replace(c *Config) error {
+	if err := os.MkdirAll(l.options.Dir, dirMode); err != nil {
+		return fmt.Errorf("hermes: %w", err)
+	}
 	next, err := newTable(c, &l.options)
 	if err != nil && !isLack(err) {
 		return errors.Join(fmt.Errorf("hermes: count in %s: %w", l.options.Dir, err), next.store.Close())
@@ -239,6 +252,41 @@ func (l *Listener) Reload(c *Config) error {
 	return nil
 }
 
+// keepInterval is how long a listener may count in a file that has no name any more.
+const keepInterval = 5 * time.Second
+
+// keep makes another file when somebody has removed the one in which counts are, until
+// ctx ends. Counts without a name would go with this process; what the removed file has
+// is the archiver's to keep, as of any process.
+func (l *Listener) keep(ctx context.Context) {
+	ticker := time.NewTicker(keepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := l.keepNow(); err != nil {
+			l.options.Logger.Error("The file of Hermes' metrics was removed, and there can be no other", "err", err)
+		}
+	}
+}
+
+func (l *Listener) keepNow() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	path := l.table.store.Path()
+	if path == "" { // it waits for room
+		return nil
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	l.options.Logger.Warn("The file of Hermes' metrics was removed, counting in another", "file", path)
+	return l.replace(l.table.config)
+}
+
 // Collectors are metrics about the listener, beside those in its file.
 func (l *Listener) Collectors() []prometheus.Collector {
 	buffers := prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -249,7 +297,7 @@ func (l *Listener) Collectors() []prometheus.Collector {
 		if s.network != "udp" {
 			continue
 		}
-		buffers.WithLabelValues(s.conn.LocalAddr().String()).Set(float64(s.buffer))
+		buffers.WithLabelValues(s.local.String()).Set(float64(s.buffer))
 	}
 	return []prometheus.Collector{buffers}
 }

@@ -97,7 +97,7 @@ func (s *server) senders() []net.Conn {
 	s.t.Helper()
 	var all []net.Conn
 	for _, socket := range s.sockets {
-		a := socket.conn.LocalAddr()
+		a := socket.local
 		conn, err := net.Dial(a.Network(), a.String())
 		if err != nil {
 			s.t.Fatal(err)

@@ -91,7 +91,7 @@ func (r *reader) explain(datagram []byte, why reason, err error) {
 	if !log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
-	log.Debug("Rejected a datagram", "address", r.socket.conn.LocalAddr(), "reason", why, "err", err,
+	log.Debug("Rejected a datagram", "address", r.socket.local, "reason", why, "err", err,
 		"bytes", len(datagram), "datagram", string(datagram[:min(len(datagram), maxShown)]))
 }
 
@@ -101,7 +101,7 @@ func (r *reader) reportLoss(interval time.Duration) {
 		return
 	}
 	r.listener.options.Logger.Warn("The kernel dropped datagrams, as the receive buffer was full",
-		"address", r.socket.conn.LocalAddr(), "datagrams", r.lost, "receive_buffer_bytes", r.socket.buffer)
+		"address", r.socket.local, "datagrams", r.lost, "receive_buffer_bytes", r.socket.buffer)
 	r.lost, r.lostLogged = 0, time.Now()
 }
 

@@ -5,6 +5,7 @@ package hermes
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/promfold/promfold/directory"
@@ -180,4 +181,34 @@ func TestReloadUnderLoad(t *testing.T) {
 	if acceptedTotal := number64(t, samples["promfold_hermes_packets_accepted_total"]); counted+dropped != 2*each || acceptedTotal != counted {
 		t.Errorf("counted %v, accepted %v and dropped %v of %d", counted, acceptedTotal, dropped, 2*each)
 	}
+}
+
+// Property: a file that somebody removes is followed by another, and what was counted in
+// it stays in scrapes. One that is there is kept.
+func TestRemovedFile(t *testing.T) {
+	s := serve(t, Options{Config: config(t, before)})
+	s.send(first...)
+	s.pump()
+	s.scrape()
+	file := s.table.store.Path()
+	for range 2 {
+		if err := s.keepNow(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now := s.table.store.Path(); now != file {
+		t.Fatalf("counts in %s, after %s", now, file)
+	}
+	if err := os.RemoveAll(s.options.Dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.keepNow(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(s.table.store.Path()); err != nil {
+		t.Error(err)
+	}
+	s.send(first[0], `{"metric_name":"depth","payload":{"labels":{"queue":"a"},"operation":"increment"}}`)
+	s.pump()
+	wants(t, "in another file", s.samples(), map[string]string{`jobs_total{queue="a"}`: "2", `depth{queue="a"}`: "41", "gone_total": "1"})
 }

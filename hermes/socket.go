@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,13 +19,23 @@ import (
 )
 
 // socket is one address on which datagrams come.
+//
+// Go's poller does not know it: that wakes a thread for each datagram that comes while
+// others are waiting, which costs several times what it is to read one, and the sender
+// pays a part of it. A goroutine waits in poll(2) instead.
 type socket struct {
 	address
-	conn   net.PacketConn
-	raw    syscall.RawConn
-	buffer int              // bytes that the kernel granted for what was not read yet; 0 for a unix socket, whose senders wait
-	drops  uint32           // as of the last look
-	look   func(fd uintptr) // lookAtDrops, bound once
+	local   net.Addr
+	file    *os.File
+	raw     syscall.RawConn
+	buffer  int           // bytes that the kernel granted for what was not read yet; 0 for a unix socket, whose senders wait
+	collect time.Duration // how long to wait for more once something has come
+
+	drops uint32           // as of the last look
+	look  func(fd uintptr) // lookAtDrops, bound once
+
+	stopped     atomic.Bool
+	wake, waken *os.File // a pipe: a closed wake ends the wait in poll
 }
 
 // batchSize is how many datagrams are taken by one system call. More make a call no
@@ -35,19 +46,21 @@ const batchSize = 64
 // datagram may have.
 const spaceAround = 1 << 10
 
+// collectTime is long enough for a batch under load, and too short for the smallest
+// buffer that Linux gives to run over.
+const collectTime = 100 * time.Microsecond
+
 func listen(a address, buffer int, log *slog.Logger) (*socket, error) {
-	open := listenUDP
-	if a.network == "unixgram" {
-		open = listenUnix
-	}
-	conn, err := open(a)
+	s, err := newSocket(a)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", a.where, err)
 	}
-	s := &socket{address: a, conn: conn}
-	s.look = s.lookAtDrops
-	if s.raw, err = conn.(syscall.Conn).SyscallConn(); err == nil && a.network == "udp" {
+	if a.network == "udp" {
+		s.collect = collectTime
 		err = s.enlarge(buffer)
+	}
+	if err == nil {
+		s.waken, s.wake, err = os.Pipe()
 	}
 	if err != nil {
 		s.close()
@@ -57,12 +70,53 @@ func listen(a address, buffer int, log *slog.Logger) (*socket, error) {
 	return s, nil
 }
 
+// newSocket listens, and takes the socket out of Go's poller.
+func newSocket(a address) (*socket, error) {
+	open := listenUDP
+	if a.network == "unixgram" {
+		open = listenUnix
+	}
+	conn, err := open(a)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	s := &socket{address: a, local: conn.LocalAddr()}
+	s.look = s.lookAtDrops
+	if s.file, err = blocking(conn.(syscall.Conn)); err != nil {
+		return nil, err
+	}
+	s.raw, err = s.file.SyscallConn()
+	return s, err
+}
+
+// blocking is the same socket in a file of its own, of which Go's poller does not know
+// as reading it may block. Datagrams are taken by calls that do not.
+func blocking(conn syscall.Conn) (*os.File, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var fd int
+	closed := raw.Control(func(original uintptr) {
+		if fd, err = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			err = unix.SetNonblock(fd, false)
+		}
+	})
+	if err := errors.Join(closed, err); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "datagrams"), nil
+}
+
 // close lets go of the socket, and of its name in the file system.
 func (s *socket) close() {
 	if s.network == "unixgram" {
 		_ = os.Remove(s.where)
 	}
-	_ = s.conn.Close()
+	for _, f := range []*os.File{s.file, s.wake, s.waken} {
+		_ = f.Close() // nil if there is none
+	}
 }
 
 func listenUDP(a address) (net.PacketConn, error) {
@@ -128,7 +182,7 @@ func (s *socket) enlarge(buffer int) error {
 
 // report says where the socket listens, and whether its buffer is small.
 func (s *socket) report(asked int, log *slog.Logger) {
-	log = log.With("address", s.conn.LocalAddr(), "network", s.network)
+	log = log.With("address", s.local, "network", s.network)
 	if s.network == "unixgram" {
 		log.Info("Listening for Hermes datagrams")
 		return
@@ -144,17 +198,33 @@ func (s *socket) report(asked int, log *slog.Logger) {
 // receive waits for datagrams, and calls handle for each batch of them, until stop is
 // called.
 func (s *socket) receive(batch *sys.Datagrams, handle func(n int)) error {
-	var n int
 	var err error
-	take := func(fd uintptr) bool {
-		n, err = batch.Receive(fd)
-		return !errors.Is(err, unix.EAGAIN)
-	}
-	for s.raw.Read(take) == nil { // until the deadline of stop
-		if err != nil {
-			return fmt.Errorf("receive on %s: %w", s.conn.LocalAddr(), err)
+	closed := s.raw.Control(func(fd uintptr) {
+		for err == nil && !s.stopped.Load() {
+			var n int
+			switch n, err = batch.Receive(fd); {
+			case err == nil:
+				handle(n)
+			case errors.Is(err, unix.EAGAIN):
+				err = s.await(fd)
+			}
 		}
-		handle(n)
+	})
+	if err := errors.Join(closed, err); err != nil {
+		return fmt.Errorf("receive on %s: %w", s.local, err)
+	}
+	return nil
+}
+
+// await waits until there are datagrams, and then a little longer, as where one has come
+// others mostly follow; or until stop is called.
+func (s *socket) await(fd uintptr) error {
+	ready := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(s.waken.Fd()), Events: unix.POLLIN}}
+	if _, err := unix.Poll(ready[:], -1); err != nil && !errors.Is(err, unix.EINTR) {
+		return fmt.Errorf("poll: %w", err)
+	}
+	if s.collect > 0 && !s.stopped.Load() {
+		time.Sleep(s.collect)
 	}
 	return nil
 }
@@ -172,7 +242,7 @@ func (s *socket) drain(batch *sys.Datagrams, handle func(n int)) error {
 		case errors.Is(err, unix.EAGAIN):
 			return nil
 		case err != nil:
-			return fmt.Errorf("receive on %s: %w", s.conn.LocalAddr(), err)
+			return fmt.Errorf("receive on %s: %w", s.local, err)
 		}
 		handle(n)
 	}
@@ -199,7 +269,10 @@ func (s *socket) refuse() {
 }
 
 // stop ends receive.
-func (s *socket) stop() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }
+func (s *socket) stop() {
+	s.stopped.Store(true)
+	_ = s.wake.Close()
+}
 
 // dropped is how many datagrams the kernel has dropped since the last call. A drop
 // needs a full buffer, so a datagram that comes is received after it.

@@ -203,7 +203,7 @@ func TestListenRefuses(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	busy := serve(t, Options{}).sockets[0].conn.LocalAddr().String()
+	busy := serve(t, Options{}).sockets[0].local.String()
 	for name, spoil := range map[string]func(*Options){
 		"no configuration":     func(o *Options) { o.Config = nil },
 		"no directory":         func(o *Options) { o.Dir = "" },

@@ -110,6 +110,7 @@ func (s *serve) run(log *slog.Logger) error {
 		return err
 	}
 	log.Info("Starting promfold", "version", version.Info())
+	sys.ReserveDescriptors(expectedFiles) // before datagrams come, as it may wait
 	overrides, err := s.metrics.load()
 	if err != nil {
 		return err
@@ -121,7 +122,6 @@ func (s *serve) run(log *slog.Logger) error {
 	reload := newReloader(log)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	sys.ReserveDescriptors(expectedFiles)
 	e := exporter.New(exporter.Options{
 		DirectoryLabel: s.label, ProcessMetrics: !s.withoutProcess, Logger: log,
 		Collectors: append(reload.collectors(), listener.collectors()...),
