@@ -124,10 +124,10 @@ func TestHermesWiped(t *testing.T) {
 	}
 	rig.Await(t, patience, func() error {
 		files, err := filepath.Glob(filepath.Join(h.dir, "worker-*.pfm"))
-		if orphans := h.Scraped(t).Sum("promfold_orphan_files"); err != nil || len(files) != 1 || orphans > 0 {
-			return fmt.Errorf("files %q and %v without a name, %v", files, orphans, err)
+		if orphans := h.Scraped(t).Sum("promfold_orphan_files"); err == nil && (len(files) != 1 || orphans > 0) {
+			return fmt.Errorf("files %q and %v without a name", files, orphans)
 		}
-		return nil
+		return err
 	})
 	stop()
 	h.Process().Kill()

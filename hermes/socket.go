@@ -80,7 +80,7 @@ func newSocket(a address) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	s := &socket{address: a, local: conn.LocalAddr()}
 	s.look = s.lookAtDrops
 	if s.file, err = blocking(conn.(syscall.Conn)); err != nil {
