@@ -46,6 +46,13 @@ func (m *Metric) checkLabels() error {
 			return fmt.Errorf("labels: %q is the exposition's own in a %s", l, m.kind())
 		}
 	}
+	pairs := make([]mmapstore.Label, len(m.Labels))
+	for i, l := range m.Labels {
+		pairs[i].Name = l
+	}
+	if _, err := mmapstore.EncodeLabels(pairs); err != nil {
+		return fmt.Errorf("labels: no file can hold them: %w", err)
+	}
 	return nil
 }
 
@@ -72,14 +79,7 @@ func (m *Metric) kind() string {
 }
 
 func (m *Metric) checkBuckets() error {
-	switch {
-	case m.Buckets == nil:
-		return nil
-	case m.Type != mmapstore.Histogram:
-		return errors.New("buckets: only histograms have them")
-	case len(m.Buckets) == 0:
-		return errors.New("buckets: none; leave the field out for the default ones")
-	case len(m.Buckets) > mmapstore.MaxBounds:
+	if len(m.Buckets) > mmapstore.MaxBounds {
 		return fmt.Errorf("buckets: %d, of at most %d", len(m.Buckets), mmapstore.MaxBounds)
 	}
 	last := math.Inf(-1)
@@ -90,6 +90,17 @@ func (m *Metric) checkBuckets() error {
 		last = b
 	}
 	return nil
+}
+
+// ownFamilies is how many of a file's families are the listener's own.
+const ownFamilies = 3
+
+// check finds what does not go together.
+func (c *Config) check() error {
+	if n := len(c.Metrics); n > mmapstore.MaxFamilies-ownFamilies {
+		return &ConfigError{Reason: fmt.Sprintf("%d metrics, of at most %d", n, mmapstore.MaxFamilies-ownFamilies)}
+	}
+	return c.checkNames()
 }
 
 // checkNames finds metrics that would share a sample's name.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/promfold/promfold/mmapstore"
 )
 
@@ -28,8 +30,8 @@ type Metric struct {
 	Name   string
 	Help   string
 	Labels []string
-	// Buckets are the upper bounds of a histogram, ascending, without +Inf. Default:
-	// prometheus.DefBuckets, as in Hermes.
+	// Buckets are the upper bounds of a histogram, ascending, without +Inf. Without the
+	// field they are prometheus.DefBuckets, as in Hermes.
 	Buckets []float64
 	// Mode is how a gauge merges with gauges of its name elsewhere, and with itself
 	// before a restart. Default: Latest, for which there is one value, and that stays.
@@ -103,7 +105,7 @@ func ParseConfig(b []byte) (*Config, error) {
 			c.Metrics, c.Ignored = append(c.Metrics, m), append(c.Ignored, ignored...)
 		}
 	}
-	return c, c.checkNames()
+	return c, c.check()
 }
 
 // syntax says where a text is no JSON, or what the file is instead of an object.
@@ -125,16 +127,20 @@ func parseMetric(raw json.RawMessage, of mmapstore.Type, entry string) (m Metric
 		return m, nil, errors.New("not a JSON object")
 	}
 	var mode *string
+	var buckets []*float64
 	for _, f := range []struct {
 		name string
 		to   any
 	}{
 		{"metric_name", &m.Name}, {"metric_description", &m.Help}, {"labels", &m.Labels},
-		{"buckets", &m.Buckets}, {"mode", &mode},
+		{"buckets", &buckets}, {"mode", &mode},
 	} {
 		if err := pick(fields, f.name, f.to); err != nil {
 			return m, nil, fmt.Errorf("%s: %w", f.name, err)
 		}
+	}
+	if m.Buckets, err = bounds(of, buckets); err != nil {
+		return m, nil, fmt.Errorf("buckets: %w", err)
 	}
 	if mode != nil && of != mmapstore.Gauge {
 		return m, nil, errors.New("mode: only gauges have one")
@@ -150,16 +156,42 @@ func parseMetric(raw json.RawMessage, of mmapstore.Type, entry string) (m Metric
 	return m, unknown(fields, entry+".", "metric_name", "metric_description", "labels", "buckets", "mode"), nil
 }
 
-// pick reads the field of a name, which matches in any case as encoding/json has it;
-// the exact one goes before others. Without such a field it leaves to alone.
-func pick(fields map[string]json.RawMessage, name string, to any) error {
-	raw, ok := fields[name]
-	for other := range fields {
-		if !ok && strings.EqualFold(other, name) {
-			raw, ok = fields[other], true
-		}
+// bounds are the buckets of a metric, which histograms have by default.
+func bounds(of mmapstore.Type, given []*float64) ([]float64, error) {
+	switch {
+	case of != mmapstore.Histogram && given != nil:
+		return nil, errors.New("only histograms have them")
+	case of != mmapstore.Histogram:
+		return nil, nil
+	case given == nil:
+		return slices.Clone(prometheus.DefBuckets), nil
+	case len(given) == 0:
+		return nil, errors.New("none; leave the field out for the default ones")
 	}
-	if !ok {
+	all := make([]float64, len(given))
+	for i, b := range given {
+		if b == nil {
+			return nil, errors.New("null is no number")
+		}
+		all[i] = *b
+	}
+	return all, nil
+}
+
+// pick reads the field of a name, which matches in any case as encoding/json has it.
+// Without such a field it leaves to alone.
+func pick(fields map[string]json.RawMessage, name string, to any) error {
+	var raw json.RawMessage
+	for spelling, value := range fields {
+		if !strings.EqualFold(spelling, name) {
+			continue
+		}
+		if raw != nil {
+			return errors.New("there in several spellings")
+		}
+		raw = value
+	}
+	if raw == nil {
 		return nil
 	}
 	err := json.Unmarshal(raw, to)

@@ -4,6 +4,7 @@ package hermes
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,6 +77,11 @@ func TestBadConfig(t *testing.T) {
 		{`{"gauges": [{"metric_name": "g", "mode": "newest"}]}`, "gauges[0] (g)", `mode: unknown gauge mode "newest"`},
 		{`{"gauges": [{"metric_name": "g", "mode": 1}]}`, "gauges[0] (g)", "mode: a JSON number"},
 		{`{"histograms": [{"metric_name": "h", "buckets": []}]}`, "histograms[0] (h)", "buckets: none"},
+		{`{"histograms": [{"metric_name": "h", "buckets": [null, 1]}]}`, "histograms[0] (h)", "buckets: null"},
+		{`{"histograms": [{"metric_name": "h", "buckets": [0` + strings.Repeat(",1", mmapstore.MaxBounds) + `]}]}`, "histograms[0] (h)", "buckets: 4097"},
+		{`{"counters": [{"metric_name": "c", "Metric_Name": "d"}]}`, "counters[0]", "metric_name: there in several"},
+		{`{"counters": [{"metric_name": "c", "labels": ["` + strings.Repeat("x", mmapstore.MaxLabelBytes) + `"]}]}`, "counters[0] (c)", "labels: no file"},
+		{`{"counters": [` + strings.Join(counters(mmapstore.MaxFamilies), ",") + `]}`, "", "10000 metrics, of at most 9997"},
 		{`{"histograms": [{"metric_name": "h", "buckets": [1, 1]}]}`, "histograms[0] (h)", "must ascend"},
 		{`{"histograms": [{"metric_name": "h", "buckets": [1, 1e400]}]}`, "histograms[0] (h)", "buckets: "},
 		{`{"gauges": [{"metric_name": "g", "metric_description": "` + strings.Repeat("x", mmapstore.MaxHelp+1) + `"}]}`,
@@ -94,4 +100,13 @@ func TestBadConfig(t *testing.T) {
 	if _, err := LoadConfig(filepath.Join(t.TempDir(), "none.json")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
+}
+
+// counters are entries of so many counters.
+func counters(n int) []string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`{"metric_name": "c%d"}`, i))
+	}
+	return all
 }

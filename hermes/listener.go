@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,14 +22,14 @@ import (
 type Options struct {
 	Config *Config
 	// Dir is the multiprocess directory in which the listener has its file, as any
-	// worker. It is made if it is not there.
+	// worker. Until it is there counts wait in memory.
 	Dir string
 	// Addresses are host:port, udp://host:port or unixgram:///path; a socket is for
 	// its owner and group, unless ?mode=0666 says otherwise. Default: DefaultAddress.
 	Addresses []string
 	// MaxSeries caps the label sets of each metric. Default: DefaultMaxSeries.
 	MaxSeries int
-	// MaxPacketSize is how many bytes a datagram may have, beside white space around
+	// MaxPacketSize is how many bytes a datagram may have, beside white space after
 	// it. Default: DefaultMaxPacketSize.
 	MaxPacketSize int
 	// CounterAmounts lets the payload of a counter say how much to add, as amount or
@@ -37,8 +38,9 @@ type Options struct {
 	// ReceiveBuffer is for how many bytes of datagrams that are not read yet the
 	// kernel is asked, for each UDP socket. Default: DefaultReceiveBuffer.
 	ReceiveBuffer int
-	// Last shows what was merged before, so that gauges go on from where they were.
-	// It is asked once. Default: they begin with 0.
+	// Last shows what is merged, so that gauges go on from where they were, and label
+	// sets of earlier files count. It is asked at the start, and by a Reload that brings
+	// metrics. Default: gauges begin with 0, and label sets with none.
 	Last prometheus.Gatherer
 	// Logger hears of sockets and of trouble, but not of single datagrams. Default:
 	// slog.Default().
@@ -57,9 +59,6 @@ const (
 	MaxPacketSize    = 1 << 16   // more than IP carries in a datagram
 	MaxReceiveBuffer = 1<<30 - 1 // which doubled is what the kernel can count
 )
-
-// dirMode is for a directory that was not there.
-const dirMode = 0o750
 
 // identity is the label pid of gauges that have one for each process.
 const identity = "hermes"
@@ -98,28 +97,31 @@ type Listener struct {
 	options Options
 	sockets []*socket
 
+	reloading sync.Mutex // one at a time replaces the table; taken before mu
+
 	// mu guards the table. A batch of datagrams is counted under it.
 	mu    sync.Mutex
 	table *table
 }
 
-// Listen opens the sockets and the file. Datagrams wait in the kernel until Run. It
+// Listen opens the file and the sockets. Datagrams wait in the kernel until Run. It
 // fails if an address cannot be had or the directory cannot be written to; where that
-// is full, counts wait in memory, as those of any worker.
+// is full, or not there yet, counts wait in memory, as those of any worker.
 func Listen(o Options) (*Listener, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("hermes: %w", err)
 	}
 	l := &Listener{options: o}
+	var err error
+	if l.table, err = newTable(o.Config, &l.options); err != nil && !isLack(err) {
+		return nil, errors.Join(fmt.Errorf("hermes: count in %s: %w", o.Dir, err), l.table.store.Close())
+	}
+	l.table.resume(l.last())
 	for _, s := range o.Addresses {
 		if err := l.open(s); err != nil {
 			l.close()
-			return nil, fmt.Errorf("hermes: %w", err)
+			return nil, errors.Join(fmt.Errorf("hermes: %w", err), l.table.store.Close())
 		}
-	}
-	if err := l.start(); err != nil {
-		l.close()
-		return nil, fmt.Errorf("hermes: count in %s: %w", o.Dir, err)
 	}
 	return l, nil
 }
@@ -136,15 +138,8 @@ func (l *Listener) open(s string) error {
 	return err
 }
 
-// start makes the first table.
-func (l *Listener) start() error {
-	if err := os.MkdirAll(l.options.Dir, dirMode); err != nil {
-		return err
-	}
-	var err error
-	if l.table, err = newTable(l.options.Config, &l.options); err != nil && !isLack(err) {
-		return errors.Join(err, l.table.store.Close())
-	}
+// last is what is merged, as far as that can be read.
+func (l *Listener) last() []*dto.MetricFamily {
 	if l.options.Last == nil {
 		return nil
 	}
@@ -152,13 +147,12 @@ func (l *Listener) start() error {
 	if err != nil {
 		l.options.Logger.Warn("Gauges of Hermes begin with 0, as their last values cannot be read", "err", err)
 	}
-	l.table.resume(last)
-	return nil
+	return last
 }
 
 // isLack reports whether an error may go away: a worker tries again.
 func isLack(err error) bool {
-	for _, lack := range []error{unix.ENOSPC, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
+	for _, lack := range []error{os.ErrNotExist, unix.ENOSPC, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
 		if errors.Is(err, lack) {
 			return true
 		}
@@ -210,6 +204,7 @@ func (l *Listener) read(ctx context.Context, s *socket) {
 	if err := s.drain(r.batch, r.count); err != nil {
 		log.Error("Cannot receive the last datagrams", "err", err)
 	}
+	r.count(0) // what the kernel has dropped
 }
 
 // wait waits so long, or until ctx ends.
@@ -225,29 +220,32 @@ func wait(ctx context.Context, d time.Duration) {
 // Reload makes another configuration hold from the next datagram on. All that was
 // counted stays. It fails, and changes nothing, if there is no file for it.
 func (l *Listener) Reload(c *Config) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.reloading.Lock()
+	defer l.reloading.Unlock()
 	if reflect.DeepEqual(c.Metrics, l.table.config.Metrics) {
 		return nil
 	}
 	return l.replace(c)
 }
 
-// replace closes the file, as if this process had died, and goes on in another. mu is
-// held.
+// replace closes the file, as if this process had died, and goes on in another. The
+// caller holds reloading, under which alone the table is replaced.
 func (l *Listener) replace(c *Config) error {
-	if err := os.MkdirAll(l.options.Dir, dirMode); err != nil {
-		return fmt.Errorf("hermes: %w", err)
-	}
 	next, err := newTable(c, &l.options)
-	if err != nil && !isLack(err) {
+	if err != nil {
 		return errors.Join(fmt.Errorf("hermes: count in %s: %w", l.options.Dir, err), next.store.Close())
 	}
+	if next.hasOthers(l.table) {
+		next.resume(l.last())
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	old := l.table
+	carried := next.take(old)
 	if err := old.store.Close(); err != nil {
 		return errors.Join(fmt.Errorf("hermes: close %s: %w", old.store.Path(), err), next.store.Close())
 	}
-	next.follow(old)
+	next.give(carried)
 	l.table = next
 	return nil
 }
@@ -261,21 +259,23 @@ const keepInterval = 5 * time.Second
 func (l *Listener) keep(ctx context.Context) {
 	ticker := time.NewTicker(keepInterval)
 	defer ticker.Stop()
-	for {
+	for troubled := false; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		if err := l.keepNow(); err != nil {
-			l.options.Logger.Error("The file of Hermes' metrics was removed, and there can be no other", "err", err)
+		err := l.keepNow()
+		if err != nil && !troubled {
+			l.options.Logger.Error("The file of Hermes' metrics was removed, and there can be no other yet", "err", err)
 		}
+		troubled = err != nil
 	}
 }
 
 func (l *Listener) keepNow() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.reloading.Lock()
+	defer l.reloading.Unlock()
 	path := l.table.store.Path()
 	if path == "" { // it waits for room
 		return nil
@@ -283,8 +283,11 @@ func (l *Listener) keepNow() error {
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	l.options.Logger.Warn("The file of Hermes' metrics was removed, counting in another", "file", path)
-	return l.replace(l.table.config)
+	if err := l.replace(l.table.config); err != nil {
+		return err
+	}
+	l.options.Logger.Warn("The file of Hermes' metrics was removed, counting in another", "removed", path)
+	return nil
 }
 
 // Collectors are metrics about the listener, beside those in its file.

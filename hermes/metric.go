@@ -17,11 +17,13 @@ import (
 // of its table.
 type metric struct {
 	Metric
-	make   func(labelValues []string) prometheus.Metric
+	vec    *prometheus.MetricVec
 	series map[string]*series // by key
-	// last has the gauges as they were before there was this file, by key: those that stay
-	// when their process dies, and go on from there.
+	// last has the label sets that there were before there was this file, by key. They
+	// count against the limit. A gauge of mode latest goes on from its value.
 	last map[string]float64
+	// labelSets is how many there are in series and last together.
+	labelSets int
 
 	words  int      // of a series in the file
 	values [][]byte // of the labels, in their order, of the packet at hand
@@ -40,38 +42,31 @@ func newMetric(f worker.Factory, m Metric) *metric {
 		Metric: m, series: make(map[string]*series), last: make(map[string]float64), values: make([][]byte, len(m.Labels)),
 		words: (&mmapstore.Family{Type: m.Type, Mode: m.Mode, Bounds: m.Buckets}).WordCount(1),
 	}
-	var vec interface {
-		GetMetricWithLabelValues(...string) (prometheus.Metric, error)
-	}
 	switch m.Type {
 	case mmapstore.Counter:
-		vec = f.NewCounterVec(prometheus.CounterOpts{Name: m.Name, Help: m.Help}, m.Labels).MetricVec
+		t.vec = f.NewCounterVec(prometheus.CounterOpts{Name: m.Name, Help: m.Help}, m.Labels).MetricVec
 	case mmapstore.Gauge:
-		vec = f.WithMode(m.Mode).NewGaugeVec(prometheus.GaugeOpts{Name: m.Name, Help: m.Help}, m.Labels).MetricVec
+		t.vec = f.WithMode(m.Mode).NewGaugeVec(prometheus.GaugeOpts{Name: m.Name, Help: m.Help}, m.Labels).MetricVec
 	case mmapstore.Histogram:
-		vec = f.NewHistogramVec(prometheus.HistogramOpts{Name: m.Name, Help: m.Help, Buckets: m.Buckets}, m.Labels).MetricVec
+		t.vec = f.NewHistogramVec(prometheus.HistogramOpts{Name: m.Name, Help: m.Help, Buckets: m.Buckets}, m.Labels).MetricVec
 	case mmapstore.Summary:
-		vec = f.NewSummaryVec(prometheus.SummaryOpts{Name: m.Name, Help: m.Help}, m.Labels).MetricVec
-	}
-	t.make = func(values []string) prometheus.Metric {
-		child, err := vec.GetMetricWithLabelValues(values...)
-		if err != nil {
-			panic(err) // the number of values is that of the labels, and they are UTF-8
-		}
-		return child
+		t.vec = f.NewSummaryVec(prometheus.SummaryOpts{Name: m.Name, Help: m.Help}, m.Labels).MetricVec
 	}
 	return t
 }
 
-// add makes the series of the key and values at hand. A gauge goes on from its last
-// value.
+// add makes the series of the key and values at hand.
 func (m *metric) add() *series {
 	values := make([]string, len(m.values))
 	for i, v := range m.values {
 		values[i] = string(v)
 	}
+	child, err := m.vec.GetMetricWithLabelValues(values...)
+	if err != nil {
+		panic(err) // there is a value for each label, and they are UTF-8
+	}
 	s := &series{}
-	switch child := m.make(values).(type) {
+	switch child := child.(type) {
 	case prometheus.Gauge: // before Counter, whose methods it has
 		s.gauge = child
 	case prometheus.Counter:
@@ -79,11 +74,29 @@ func (m *metric) add() *series {
 	case prometheus.Observer:
 		s.observer = child
 	}
-	if last, ok := m.last[string(m.key)]; ok {
+	last, known := m.last[string(m.key)]
+	if known && m.Mode == mmapstore.Latest {
 		s.gauge.Set(last)
+	}
+	if !known {
+		m.labelSets++
 	}
 	m.series[string(m.key)] = s
 	return s
+}
+
+// remember notes a label set, the one at hand, that there was before there was this file.
+func (m *metric) remember(value float64) {
+	if _, known := m.last[string(m.key)]; !known {
+		m.labelSets++
+	}
+	m.last[string(m.key)] = value
+}
+
+// isNew reports whether the label set at hand was never there.
+func (m *metric) isNew() bool {
+	_, known := m.last[string(m.key)]
+	return !known
 }
 
 // arrange brings the labels of a packet into the order of the metric's, and makes
@@ -110,15 +123,17 @@ func (m *metric) arrange(pairs []labelPair) bool {
 	return true
 }
 
-// recall brings back the values from which arrange made a key, and the key.
-func (m *metric) recall(key string) {
-	m.key = append(m.key[:0], key...)
-	rest := m.key
-	for i := range m.values {
+// pairs are the labels from which arrange made a key.
+func (m *metric) pairs(key string) []labelPair {
+	var all []labelPair
+	rest := []byte(key)
+	for _, name := range m.Labels {
 		n, size := binary.Uvarint(rest)
 		end := size + int(n)
-		m.values[i], rest = rest[size:end], rest[end:]
+		all = append(all, labelPair{[]byte(name), rest[size:end:end]})
+		rest = rest[end:]
 	}
+	return all
 }
 
 func (m *metric) labelIndex(name []byte) int {
@@ -228,11 +243,11 @@ func (s *series) apply(c change) {
 	}
 }
 
-// value is what a gauge shows now.
+// value is what a gauge shows now, 0 of other types.
 func (s *series) value() float64 {
 	var out dto.Metric
-	if s.gauge.Write(&out) != nil {
-		return math.NaN()
+	if s.gauge == nil || s.gauge.Write(&out) != nil {
+		return 0
 	}
 	return out.GetGauge().GetValue()
 }

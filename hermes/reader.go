@@ -35,7 +35,7 @@ const maxShown = 200
 func newReader(l *Listener, s *socket) *reader {
 	return &reader{
 		listener: l, socket: s, decoder: newDecoder(),
-		batch: sys.NewDatagrams(batchSize, l.options.MaxPacketSize+spaceAround),
+		batch: sys.NewDatagrams(batchSize, l.options.MaxPacketSize+spaceAfter),
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 type socket struct {
 	address
 	local   net.Addr
+	name    os.FileInfo // of a unix socket in the file system
 	file    *os.File
 	raw     syscall.RawConn
 	buffer  int           // bytes that the kernel granted for what was not read yet; 0 for a unix socket, whose senders wait
@@ -42,13 +43,17 @@ type socket struct {
 // cheaper for each.
 const batchSize = 64
 
-// spaceAround is how many bytes of white space beside Options.MaxPacketSize a
-// datagram may have.
-const spaceAround = 1 << 10
+// spaceAfter is how many bytes of white space beside Options.MaxPacketSize a datagram
+// may have at its end.
+const spaceAfter = 1 << 10
 
-// collectTime is long enough for a batch under load, and too short for the smallest
-// buffer that Linux gives to run over.
-const collectTime = 100 * time.Microsecond
+// collectTime is how long a socket collects datagrams before they are read, which is
+// enough for a batch under load. It may become ten times as long on a busy machine, so
+// a buffer must hold what the fastest sender sends by then; smaller ones are read at once.
+const (
+	collectTime   = 100 * time.Microsecond
+	collectBuffer = 2 << 20
+)
 
 func listen(a address, buffer int, log *slog.Logger) (*socket, error) {
 	s, err := newSocket(a)
@@ -56,8 +61,10 @@ func listen(a address, buffer int, log *slog.Logger) (*socket, error) {
 		return nil, fmt.Errorf("listen on %s: %w", a.where, err)
 	}
 	if a.network == "udp" {
-		s.collect = collectTime
 		err = s.enlarge(buffer)
+	}
+	if s.buffer >= collectBuffer {
+		s.collect = collectTime
 	}
 	if err == nil {
 		s.waken, s.wake, err = os.Pipe()
@@ -83,6 +90,11 @@ func newSocket(a address) (*socket, error) {
 	defer func() { _ = conn.Close() }()
 	s := &socket{address: a, local: conn.LocalAddr()}
 	s.look = s.lookAtDrops
+	if a.network == "unixgram" {
+		if s.name, err = os.Lstat(a.where); err != nil {
+			return nil, err
+		}
+	}
 	if s.file, err = blocking(conn.(syscall.Conn)); err != nil {
 		return nil, err
 	}
@@ -111,8 +123,8 @@ func blocking(conn syscall.Conn) (*os.File, error) {
 
 // close lets go of the socket, and of its name in the file system.
 func (s *socket) close() {
-	if s.network == "unixgram" {
-		_ = os.Remove(s.where)
+	if now, err := os.Lstat(s.where); err == nil && s.name != nil && os.SameFile(now, s.name) {
+		_ = os.Remove(s.where) // unless another has taken the place
 	}
 	for _, f := range []*os.File{s.file, s.wake, s.waken} {
 		_ = f.Close() // nil if there is none

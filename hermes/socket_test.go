@@ -101,6 +101,17 @@ func TestUnixSocket(t *testing.T) {
 			t.Errorf("%q: the name is still there: %v", query, err)
 		}
 	}
+	ends := serve(t, Options{Addresses: []string{"unixgram://" + path}})
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	follows := serve(t, Options{Addresses: []string{"unixgram://" + path}})
+	ends.run()
+	ends.stop()
+	follows.send(`{"metric_name":"fx_plain_total"}`) // its name is still there
+	follows.run()
+	follows.stop()
+	follows.checkTally(map[reason]int{accepted: 1})
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -205,15 +216,14 @@ func TestListenRefuses(t *testing.T) {
 	}
 	busy := serve(t, Options{}).sockets[0].local.String()
 	for name, spoil := range map[string]func(*Options){
-		"no configuration":     func(o *Options) { o.Config = nil },
-		"no directory":         func(o *Options) { o.Dir = "" },
-		"a file as directory":  func(o *Options) { o.Dir = file },
-		"an address in use":    func(o *Options) { o.Addresses = []string{"127.0.0.1:0", busy} },
-		"no address":           func(o *Options) { o.Addresses = []string{"nowhere"} },
-		"a limit of series":    func(o *Options) { o.MaxSeries = -1 },
-		"a limit of a packet":  func(o *Options) { o.MaxPacketSize = MaxPacketSize + 1 },
-		"a limit of a buffer":  func(o *Options) { o.ReceiveBuffer = MaxReceiveBuffer + 1 },
-		"a directory in the /": func(o *Options) { o.Dir = "/proc/promfold" },
+		"no configuration":    func(o *Options) { o.Config = nil },
+		"no directory":        func(o *Options) { o.Dir = "" },
+		"a file as directory": func(o *Options) { o.Dir = file },
+		"an address in use":   func(o *Options) { o.Addresses = []string{"127.0.0.1:0", busy} },
+		"no address":          func(o *Options) { o.Addresses = []string{"nowhere"} },
+		"a limit of series":   func(o *Options) { o.MaxSeries = -1 },
+		"a limit of a packet": func(o *Options) { o.MaxPacketSize = MaxPacketSize + 1 },
+		"a limit of a buffer": func(o *Options) { o.ReceiveBuffer = MaxReceiveBuffer + 1 },
 	} {
 		o := good()
 		spoil(&o)

@@ -20,9 +20,10 @@ type table struct {
 	options *Options
 	metrics map[string]*metric
 	tally
-	// series and words are what the file holds beside the tally. It has caps that
-	// many metrics of Options.MaxSeries can reach together.
-	series, words int
+	// series and words are what the file holds. It has caps that many metrics of
+	// Options.MaxSeries can reach together; half of the words may be gaps.
+	series, words       int
+	maxSeries, maxWords int
 }
 
 // tally counts datagrams in the same file as what they say: after a kill of this
@@ -59,7 +60,8 @@ func newTable(c *Config, o *Options) (*table, error) {
 	f := worker.With(store)
 	t := &table{
 		store: store, config: c, options: o, tally: newTally(f),
-		metrics: make(map[string]*metric, len(c.Metrics)), series: numberOfReasons + 1,
+		metrics: make(map[string]*metric, len(c.Metrics)),
+		series:  numberOfReasons + 1, maxSeries: mmapstore.MaxSeries, maxWords: mmapstore.MaxWords / 2,
 	}
 	for _, m := range c.Metrics {
 		t.metrics[m.Name] = newMetric(f, m)
@@ -95,7 +97,7 @@ func (t *table) mayAdd(m *metric) reason {
 	switch {
 	case !m.fits():
 		return badLabels
-	case len(m.series) >= t.options.MaxSeries, t.series >= mmapstore.MaxSeries, t.words+m.words > mmapstore.MaxWords/2:
+	case m.isNew() && m.labelSets >= t.options.MaxSeries, t.series >= t.maxSeries, t.words+m.words > t.maxWords:
 		return seriesLimit
 	default:
 		return accepted
@@ -108,11 +110,11 @@ func (t *table) add(m *metric) *series {
 	return m.add()
 }
 
-// resume takes gauges from what a merge showed before this process began.
+// resume takes label sets, and the values of gauges, from what a merge shows.
 func (t *table) resume(families []*dto.MetricFamily) {
 	for _, f := range families {
 		m, ok := t.metrics[f.GetName()]
-		if !ok || m.Mode != mmapstore.Latest || f.GetType() != dto.MetricType_GAUGE {
+		if !ok {
 			continue
 		}
 		for _, s := range f.Metric {
@@ -121,31 +123,72 @@ func (t *table) resume(families []*dto.MetricFamily) {
 				pairs = append(pairs, labelPair{[]byte(l.GetName()), []byte(l.GetValue())})
 			}
 			if m.arrange(pairs) {
-				m.last[string(m.key)] = s.GetGauge().GetValue()
+				m.remember(s.GetGauge().GetValue())
 			}
 		}
 	}
 }
 
-// follow takes the gauges of an earlier table, which is closed by now: those that
-// live as long as their process must not leave with its file.
-func (t *table) follow(old *table) {
+// continues reports whether a metric is the same as in another table, but perhaps for
+// its help, its buckets, or the order of its labels.
+func (m *metric) continues(was *metric) bool {
+	return was != nil && m.Type == was.Type && m.Mode == was.Mode &&
+		slices.Equal(slices.Sorted(slices.Values(m.Labels)), slices.Sorted(slices.Values(was.Labels)))
+}
+
+// hasOthers reports whether the table has metrics that do not continue those of an
+// earlier one.
+func (t *table) hasOthers(old *table) bool {
 	for name, m := range t.metrics {
-		was, ok := old.metrics[name]
-		if !ok || m.Mode != was.Mode || !slices.Equal(m.Labels, was.Labels) {
+		if !m.continues(old.metrics[name]) {
+			return true
+		}
+	}
+	return false
+}
+
+// carried is a gauge that goes from one table into the next.
+type carried struct {
+	to     *metric
+	labels []labelPair
+	value  float64
+}
+
+// take takes the label sets of an earlier table. Gauges leave its file, but those of mode
+// latest, which the file says the time of: what they show is to depend on when they were
+// set, and not on when somebody has reloaded. They are for give, once it is closed.
+func (t *table) take(old *table) (gauges []carried) {
+	for name, m := range t.metrics {
+		was := old.metrics[name]
+		if !m.continues(was) {
 			continue
 		}
-		switch {
-		case m.Mode == mmapstore.Latest: // the file still tells when it was set
-			m.last = was.last
-			for key, s := range was.series {
-				m.last[key] = s.value()
+		for key, value := range was.last {
+			if m.arrange(was.pairs(key)) {
+				m.remember(value)
 			}
-		case m.Mode.Live() || m.Mode.PerProcess():
-			for key, s := range was.series {
-				m.recall(key)
-				t.add(m).gauge.Set(s.value())
+		}
+		for key, s := range was.series {
+			labels := was.pairs(key)
+			switch {
+			case m.Type == mmapstore.Gauge && m.Mode != mmapstore.Latest:
+				gauges = append(gauges, carried{m, labels, s.value()})
+			case m.arrange(labels):
+				m.remember(s.value())
 			}
+		}
+		if m.Type == mmapstore.Gauge && m.Mode != mmapstore.Latest {
+			was.vec.Reset()
+		}
+	}
+	return gauges
+}
+
+// give sets the gauges that were taken.
+func (t *table) give(gauges []carried) {
+	for _, g := range gauges {
+		if g.to.arrange(g.labels) {
+			t.add(g.to).gauge.Set(g.value)
 		}
 	}
 }

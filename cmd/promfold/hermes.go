@@ -7,20 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/promfold/promfold/directory"
 	"github.com/promfold/promfold/exporter"
 	"github.com/promfold/promfold/hermes"
+	"github.com/promfold/promfold/mmapstore"
 )
 
 // hermesFlags are about datagrams of Hermes' clients.
 type hermesFlags struct {
 	config  string
 	dir     string
+	make    bool // dir, if it is not there
 	env     hermesEnv
 	options hermes.Options
 }
@@ -30,8 +35,8 @@ func (f *hermesFlags) add(cmd *kingpin.CmdClause) {
 		"See docs/hermes.md.").StringVar(&f.config)
 	cmd.Flag("hermes.listen-address", "Where datagrams come: host:port, udp://host:port, or unixgram:///path for a socket, which is "+
 		"for its owner and group unless ?mode=0666 follows. Repeatable. Default: "+hermes.DefaultAddress+".").StringsVar(&f.options.Addresses)
-	cmd.Flag("hermes.dir", "Multiprocess directory in which the listener counts; it is made if it is not there. "+
-		"Default: the first --multiproc.dir.").StringVar(&f.dir)
+	cmd.Flag("hermes.dir", "Multiprocess directory in which the listener counts, served like any --multiproc.dir, and made if it is not there. "+
+		"Default: the first --multiproc.dir, which is not made.").StringVar(&f.dir)
 	cmd.Flag("hermes.max-series", "Label sets of each metric, above which datagrams with another are rejected.").
 		Default(fmt.Sprint(hermes.DefaultMaxSeries)).IntVar(&f.options.MaxSeries)
 	cmd.Flag("hermes.max-packet-size", "Bytes of a datagram, above which it is rejected.").
@@ -72,8 +77,8 @@ func (f *hermesFlags) complete(dirs *dirFlags) error {
 	return f.completeDir(dirs)
 }
 
-// completeDir settles where the listener counts. That is one of the directories
-// that are served.
+// completeDir settles where the listener counts. That is one of the directories that are
+// served.
 func (f *hermesFlags) completeDir(dirs *dirFlags) error {
 	dirs.fromEnvironment()
 	if f.dir == "" {
@@ -82,8 +87,10 @@ func (f *hermesFlags) completeDir(dirs *dirFlags) error {
 			return usageError{errors.New("no directory for what Hermes' clients count: give --multiproc.dir or --hermes.dir")}
 		}
 		f.dir = dirs.patterns[at]
+		return nil
 	}
-	if !slices.Contains(dirs.patterns, f.dir) {
+	f.make = true
+	if !slices.ContainsFunc(dirs.patterns, func(p string) bool { return filepath.Clean(p) == filepath.Clean(f.dir) }) {
 		dirs.patterns = append(dirs.patterns, f.dir)
 	}
 	return nil
@@ -108,9 +115,9 @@ type hermesListener struct {
 	log   *slog.Logger
 }
 
-// listen opens the listener that the flags ask for, if any. Its gauges go on from
-// what the directory shows.
-func (f *hermesFlags) listen(o directory.Options, log *slog.Logger) (*hermesListener, error) {
+// listen opens the listener that the flags ask for, if any. Its gauges go on from what
+// the directories show.
+func (f *hermesFlags) listen(dirs *dirFlags, label string, o mmapstore.Overrides, log *slog.Logger) (*hermesListener, error) {
 	if f.config == "" {
 		return nil, nil
 	}
@@ -118,17 +125,35 @@ func (f *hermesFlags) listen(o directory.Options, log *slog.Logger) (*hermesList
 	if f.options.Config, err = f.load(log); err != nil {
 		return nil, err
 	}
-	d := directory.New(f.dir, o)
-	defer d.Close()
+	if f.make {
+		if err := os.MkdirAll(f.dir, 0o750); err != nil {
+			return nil, fmt.Errorf("--hermes.dir: %w", err)
+		}
+	}
 	f.options.Dir, f.options.Logger = f.dir, log
-	f.options.Last = exporter.New(exporter.Options{
-		Members: []exporter.Member{{Directory: d}}, Logger: slog.New(slog.DiscardHandler), // the one that serves will say it
+	f.options.Last = prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		shown := dirs.expand()
+		if label != "" { // what others show has another label
+			shown = []string{f.dir}
+		}
+		return merged(shown, dirs.options(o))
 	})
 	l, err := hermes.Listen(f.options)
 	if err != nil {
 		return nil, err
 	}
 	return &hermesListener{Listener: l, flags: f, log: log}, nil
+}
+
+// merged is what directories show at the moment.
+func merged(paths []string, o directory.Options) ([]*dto.MetricFamily, error) {
+	options := exporter.Options{Logger: slog.New(slog.DiscardHandler)} // the one that serves will say it
+	for _, path := range paths {
+		d := directory.New(path, o)
+		defer d.Close()
+		options.Members = append(options.Members, exporter.Member{Directory: d})
+	}
+	return exporter.New(options).Gather()
 }
 
 // collectors are the listener's, none if there is no listener.

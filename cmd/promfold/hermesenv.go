@@ -47,27 +47,29 @@ func (e *hermesEnv) fill(f *hermesFlags, dirs *dirFlags) error {
 	if f.config == "" {
 		f.config = cmp.Or(os.Getenv("HERMES_CONFIG_PATH"), os.Getenv("CONFIG_FILE_PATH"), hermesConfigPath)
 	}
-	port, err := envPort("LISTEN_PORT", hermesPort)
-	if err != nil {
-		return err
-	}
 	if len(f.options.Addresses) == 0 {
+		port, err := envPort("LISTEN_PORT", hermesPort)
+		if err != nil {
+			return err
+		}
 		host := cmp.Or(os.Getenv("LISTEN_ADDRESS"), hermesAddress)
 		f.options.Addresses = []string{net.JoinHostPort(host, strconv.Itoa(port))}
 	}
-	web, err := envPort("PROMETHEUS_LISTEN_PORT", hermesWebPort)
-	if err != nil {
-		return err
-	}
 	if !e.webGiven {
-		*e.webAddresses = []string{net.JoinHostPort("", strconv.Itoa(web))}
+		port, err := envPort("PROMETHEUS_LISTEN_PORT", hermesWebPort)
+		if err != nil {
+			return err
+		}
+		*e.webAddresses = []string{net.JoinHostPort("", strconv.Itoa(port))}
 	}
 	if level := os.Getenv("LOG_LEVEL"); level != "" && !e.levelGiven {
 		_ = e.level.Set(strings.ToLower(level)) // Hermes takes no notice of what is no level
 	}
-	if dirs.fromEnvironment(); len(dirs.patterns) == 0 && f.dir == "" {
-		f.dir, err = ownDir(port)
+	if dirs.fromEnvironment(); len(dirs.patterns) > 0 || f.dir != "" {
+		return nil
 	}
+	var err error
+	f.dir, err = ownDir(f.options.Addresses[0])
 	return err
 }
 
@@ -84,14 +86,15 @@ func envPort(name string, otherwise int) (int, error) {
 	return int(port), nil
 }
 
-// ownDir makes a directory for a listener that is alone, in memory where there is
-// such a place. No other user may have made it, who could write to it.
-func ownDir(port int) (string, error) {
+// ownDir makes a directory for a listener on an address that has none, in memory where
+// there is such a place. No other user may have made it, who could write to it.
+func ownDir(address string) (string, error) {
 	parent := "/dev/shm"
 	if info, err := os.Stat(parent); err != nil || !info.IsDir() {
 		parent = os.TempDir()
 	}
-	dir := filepath.Join(parent, fmt.Sprintf("promfold-hermes-%d", port))
+	name := address[strings.LastIndexAny(address, ":/")+1:] // its port, or that of a socket
+	dir := filepath.Join(parent, "promfold-hermes-"+name)
 	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
 		return "", fmt.Errorf("no place for what Hermes' clients count, give --hermes.dir: %w", err)
 	}

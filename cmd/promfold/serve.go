@@ -115,7 +115,7 @@ func (s *serve) run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	listener, err := s.hermes.listen(s.dirs.options(overrides), log) // nil if nobody asks for one
+	listener, err := s.hermes.listen(&s.dirs, s.label, overrides, log) // nil if nobody asks for one
 	if err != nil {
 		return err
 	}
@@ -127,10 +127,10 @@ func (s *serve) run(log *slog.Logger) error {
 		Collectors: append(reload.collectors(), listener.collectors()...),
 	})
 	f := s.fleet(overrides, e, log)
-	reload.add(s.metrics.reader(overrides, f.setOverrides))
 	if listener != nil {
-		reload.add(listener.read)
+		reload.add(listener.read) // first, as it alone may fail to be put in force
 	}
+	reload.add(s.metrics.reader(overrides, f.setOverrides))
 	if err := f.readable(); err != nil {
 		return err
 	}
