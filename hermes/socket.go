@@ -200,6 +200,10 @@ func (s *socket) report(asked int, log *slog.Logger) {
 		return
 	}
 	log.Info("Listening for Hermes datagrams", "receive_buffer_bytes", s.buffer)
+	var err error
+	if s.raw.Control(func(fd uintptr) { _, err = sys.Drops(fd) }) == nil && err != nil {
+		log.Warn("The kernel does not say how many datagrams it drops: they are not counted", "err", err)
+	}
 	if s.buffer < asked {
 		log.Warn("The kernel gives the socket a smaller receive buffer than was asked for, so that a burst may lose datagrams; "+
 			"raise net.core.rmem_max, or give the capability NET_ADMIN",
