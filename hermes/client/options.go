@@ -9,7 +9,9 @@ import (
 type Options struct {
 	// Queue is how many packets may wait for the goroutine that then sends them; as
 	// many again may be in its hands. 0: there is no queue and no goroutine, each
-	// call sends its own packet.
+	// call sends its own packet. Memory is taken as packets wait, for at most
+	// 2 x Queue x (MaxPacketSize + 8) bytes, and up to as much again in reserve.
+	// When they have gone no more than 1 MiB is kept for each half.
 	Queue int
 	// FlushInterval is how long the goroutine collects packets after it has sent
 	// some, unless the queue is half full before. It is what a kill can lose, and

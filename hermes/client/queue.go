@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -13,7 +14,7 @@ import (
 // goroutine takes all of them at once and leaves an empty buffer in return, so a
 // packet costs a copy, and in the long run no memory.
 //
-// To wake a goroutine costs a caller several times what writing a datagram does. So
+// To wake a goroutine can cost a caller more than to write the datagram would. So
 // after a batch the goroutine lingers by a timer and collects, and a call wakes it
 // only where it has found nothing, or where the queue is half full.
 type queue struct {
@@ -36,6 +37,18 @@ type queue struct {
 type batch struct {
 	data []byte
 	ends []int
+}
+
+// keptBatch is the memory in bytes above which a batch is not used again, so that a
+// burst does not hold its memory for ever.
+const keptBatch = 1 << 20
+
+// emptied returns a batch without packets, in the memory of b if that may be kept.
+func (b batch) emptied() batch {
+	if cap(b.data)+cap(b.ends)*strconv.IntSize/8 > keptBatch {
+		return batch{}
+	}
+	return batch{data: b.data[:0], ends: b.ends[:0]}
 }
 
 func newQueue(limit int, linger time.Duration) *queue {
@@ -75,7 +88,9 @@ func (q *queue) rouse() {
 // swap returns the packets that wait, and waits for some; none when the queue is
 // closed and empty. The batch before is finished, and its memory used again.
 func (q *queue) swap(before batch) batch {
-	if q.finish(before) {
+	lingers := q.finish(before)
+	before = before.emptied() // now, because what follows may wait for long
+	if lingers {
 		timer := time.NewTimer(q.linger)
 		select {
 		case <-timer.C:
@@ -100,9 +115,9 @@ func (q *queue) finish(b batch) bool {
 	return len(b.ends) > 0 && !q.closed && q.flushes == 0 && len(q.packets.ends) <= q.limit/2
 }
 
-// exchange takes what there is. If that is nothing, and more may come, the next
-// call will wake the goroutine.
-func (q *queue) exchange(before batch) (_ batch, ok bool) {
+// exchange takes what there is and leaves an empty batch for what comes. If there
+// is nothing, and more may come, the next call will wake the goroutine.
+func (q *queue) exchange(empty batch) (_ batch, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	next := q.packets
@@ -111,7 +126,7 @@ func (q *queue) exchange(before batch) (_ batch, ok bool) {
 		return batch{}, false
 	}
 	q.idle = false
-	q.packets = batch{data: before.data[:0], ends: before.ends[:0]}
+	q.packets = empty
 	return next, true
 }
 
@@ -174,6 +189,7 @@ func (c *Client) run() {
 			c.see(&p, again)
 			from = to
 		}
+		p.buf = nil // it would keep the batch
 	}
 }
 
@@ -192,7 +208,7 @@ func (c *Client) see(p *packet, again *time.Timer) {
 			case <-c.link.ctx.Done():
 				err = ErrFull
 			}
-		case errors.Is(err, ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
+		case errors.Is(err, ErrClosed):
 			err = ErrFull // Close has no more time: dropped
 		}
 		_ = c.count(refusals, err) // the caller has long gone; Stats tells

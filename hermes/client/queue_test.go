@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -186,4 +188,35 @@ func TestPeerGoesWhileFull(t *testing.T) {
 	if got < calls-100 || got >= calls {
 		t.Errorf("%d of %d reached the second", got, calls)
 	}
+}
+
+// Property: when a burst has gone the queue gives its memory back, but for the
+// kept bytes of each half.
+func TestQueueGivesMemoryBack(t *testing.T) {
+	const calls, size = 8000, 2000
+	path := socketPath(t)
+	c := client(t, "unixgram://"+path, Options{Queue: calls, DialInterval: time.Millisecond})
+	name := strings.Repeat("n", size)
+	before := heap()
+	for range calls {
+		wantErr(t, c.SendUDPPacket(name), nil)
+	}
+	if n := heap() - before; n < calls*size {
+		t.Errorf("%d bytes hold %d", n, calls*size)
+	}
+	p := unixPeer(t, path)
+	flushed := make(chan struct{})
+	go func() { defer close(flushed); flush(t, c) }()
+	if n := p.drain(flushed); n != calls {
+		t.Errorf("%d arrived, want %d", n, calls)
+	}
+	eventually(t, func() bool { return heap()-before < 3*keptBatch })
+}
+
+// heap returns the bytes in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
