@@ -68,28 +68,13 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// Property: of a name's addresses those of IPv4 come first; a refused one is left
-// for the next, all in turn; one that works is kept as long as the name has it.
-func TestChoice(t *testing.T) {
+// Property: of a name's addresses those of IPv4 come first, otherwise as they were.
+func TestCandidates(t *testing.T) {
 	ip := netip.MustParseAddr
 	to := target{name: "n", port: 7}
 	got := to.candidates([]netip.Addr{ip("::1"), ip("10.0.0.1"), ip("::ffff:10.0.0.2")})
 	a, b, c := netip.MustParseAddrPort("10.0.0.1:7"), netip.MustParseAddrPort("10.0.0.2:7"), netip.MustParseAddrPort("[::1]:7")
 	if want := []netip.AddrPort{a, b, c}; !slices.Equal(got, want) {
 		t.Fatalf("candidates %v, want %v", got, want)
-	}
-	other := netip.MustParseAddrPort("10.0.0.9:7")
-	for _, tt := range []struct {
-		old  netip.AddrPort
-		why  reason
-		want netip.AddrPort
-	}{
-		{a, refused, b}, {b, refused, c}, {c, refused, a}, {other, refused, a},
-		{b, ageing, b}, {other, ageing, a},
-		{b, failing, a},
-	} {
-		if got := choose([]netip.AddrPort{a, b, c}, tt.old, tt.why); got != tt.want {
-			t.Errorf("after %v for %d: %v, want %v", tt.old, tt.why, got, tt.want)
-		}
 	}
 }

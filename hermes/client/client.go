@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// Client sends metrics. It has one connected socket for its whole life and, with
-// Options.Queue, one goroutine. Goroutines may share it and should: make one for
-// the application. Close ends it.
+// Client sends metrics. It keeps one connected socket and, with Options.Queue, has
+// one goroutine. Goroutines may share it and should: make one for the application.
+// Close ends it. New and NewClient make it; the zero value is of no use.
 type Client struct {
 	options Options
 	bad     error // why no call can succeed, or nil
@@ -22,10 +22,20 @@ type Client struct {
 // HermesClient is the name that the type has in Hermes' package.
 type HermesClient = Client
 
+// briefPackets is how many packets a Client from New sends each over a socket of
+// its own before it keeps one: so many descriptors must not be left to the garbage
+// collector where a Client is made for each packet, or for each request with a few.
+const briefPackets = 8
+
 // New returns a Client that sends over UDP as Hermes' client does, without a
 // queue. It never fails and does not touch the network: the first call does, and
-// returns the error if that cannot be. Unlike Hermes' client it keeps a socket, so
-// do not make one for each packet.
+// returns the error if that cannot be.
+//
+// Its first 8 packets go the way that all of Hermes' client do: each looks up the
+// host, opens a socket and closes it; ErrRefused is of later ones only. From then on
+// a socket is kept. So it does no harm to make a Client for a packet, or for a
+// request with a few, and to forget it, as programs written for Hermes may. One
+// Client that is shared costs less.
 func New(host string, port int) *Client {
 	to, err := hostTarget(host, port)
 	if err != nil {
@@ -35,7 +45,9 @@ func New(host string, port int) *Client {
 	if err != nil {
 		return &Client{bad: err}
 	}
-	return newClient(to, options)
+	c := newClient(to, options)
+	c.link.brief.Store(briefPackets)
+	return c
 }
 
 // NewClient returns a Client for an address: host:port, udp://host:port or

@@ -9,29 +9,33 @@ import (
 	"time"
 )
 
-// link keeps one socket connected to the target. A dial takes place in the turn
-// of a call if it cannot block: to a path or an address, and the first look-up of
-// a name, for which the first calls wait. Later look-ups take place beside the
-// calls, in a goroutine for which close waits.
+// link keeps one socket connected to the target. To connect to a path or an
+// address cannot block, and is done in the turn of a call. A name is looked up
+// beside the calls, in a goroutine for which close waits; only where nothing is
+// known yet do the calls wait for its result.
 type link struct {
 	to      target
 	options Options
 	lookup  func(context.Context) ([]netip.AddrPort, error)
-	ctx     context.Context // ends the look-ups
+	ctx     context.Context // ends the look-ups; done once the link is closed
 	cancel  context.CancelFunc
 
+	// brief is how many packets are still to be sent each over a socket of its own.
+	brief atomic.Int32
 	// now is the socket in use, nil if there is none. It is written under mu and
 	// read without. A reader may find its socket closed, and then asks replace.
 	now atomic.Pointer[socket]
+	// why is the error of the last attempt or send that failed. It is written under
+	// mu before that attempt ends, and read without: who has waited for an attempt
+	// and finds no socket finds a reason here, unless the link is closed.
+	why atomic.Pointer[error]
 	// dialled is the time of the last attempt in nanoseconds since made, 0 before
 	// the first. Written under mu.
 	dialled atomic.Int64
 	made    time.Time
 
-	mu       sync.Mutex // guards what follows
-	why      error      // of the last attempt that failed
-	closed   bool
-	looking  bool // a look-up is under way
+	mu       sync.Mutex    // held by who changes the above; nothing waits under it
+	looking  chan struct{} // closed when the look-up under way ends; nil if none is
 	lookings sync.WaitGroup
 }
 
@@ -45,16 +49,18 @@ func newLink(to target, o Options) *link {
 func (l *link) socket() (*socket, error) {
 	if s := l.now.Load(); s != nil {
 		if l.to.name != "" && l.due(l.options.LookupInterval) {
-			l.reconsider(ageing)
+			l.reconsider()
 		}
 		return s, nil
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s := l.now.Load(); s != nil {
-		return s, nil
+	l.renew()
+	looking := l.looking
+	l.mu.Unlock()
+	if looking != nil && l.why.Load() == nil {
+		<-looking
 	}
-	return l.renew()
+	return l.other(nil)
 }
 
 // due tells whether the last attempt is at least an interval ago.
@@ -69,76 +75,70 @@ func (l *link) due(interval time.Duration) bool {
 func (l *link) replace(s *socket, cause error) (*socket, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.now.Load()
-	if now != nil && now != s {
-		return now, nil
-	}
-	if now == s && !l.closed {
-		l.why = fmt.Errorf("hermes: send to %v: %w", l.to, cause)
+	if l.now.Load() == s {
+		err := fmt.Errorf("hermes: send to %v: %w", l.to, cause)
 		if s.unix {
-			l.why = fmt.Errorf("%w: send to %v: %w", ErrNotConnected, l.to, cause)
+			err = fmt.Errorf("%w: send to %v: %w", ErrNotConnected, l.to, cause)
 			l.now.Store(nil)
 			s.close()
 		}
+		l.why.Store(&err)
+		l.renew()
 	}
-	return l.renew()
+	return l.other(s)
 }
 
-// renew makes a socket if an attempt is due. mu is held.
-func (l *link) renew() (*socket, error) {
-	if l.closed {
+// other returns the socket in use, or if that is none or s, why.
+func (l *link) other(s *socket) (*socket, error) {
+	if now := l.now.Load(); now != nil && now != s {
+		return now, nil
+	}
+	if l.closed() {
 		return nil, ErrClosed
 	}
-	if !l.due(l.options.DialInterval) {
-		return nil, l.why
-	}
-	if l.to.name != "" && l.dialled.Load() != 0 {
-		l.look(failing)
-		return nil, l.why
-	}
-	l.attempt()
-	s, err := l.dial(nil, failing)
-	l.adopt(s, err)
-	if err != nil {
-		return nil, l.why
-	}
-	return s, nil
+	return nil, *l.why.Load()
 }
 
-// attempt notes the time of one. mu is held.
-func (l *link) attempt() { l.dialled.Store(max(1, int64(time.Since(l.made)))) }
-
-// reconsider looks the name up again, if there is one, beside the calls.
-func (l *link) reconsider(why reason) {
+// reconsider looks the name up again, if there is one.
+func (l *link) reconsider() {
 	if l.to.name == "" {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed && l.due(l.options.DialInterval) {
-		l.look(why)
-	}
+	l.renew()
 }
 
-// look starts a look-up unless one is under way. mu is held.
-func (l *link) look(why reason) {
-	if l.looking {
+// renew makes a socket if an attempt is due, or has it made beside the calls. mu
+// is held.
+func (l *link) renew() {
+	if l.closed() || l.looking != nil || !l.due(l.options.DialInterval) {
 		return
 	}
-	l.looking = true
 	l.attempt()
-	old := l.now.Load()
+	if l.to.name == "" {
+		l.adopt(l.dial())
+		return
+	}
+	l.looking = make(chan struct{})
 	l.lookings.Go(func() {
-		s, err := l.dial(old, why)
+		s, err := l.dial()
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.looking = false
 		l.adopt(s, err)
+		close(l.looking)
+		l.looking = nil
 	})
 }
 
-// dial returns a socket, or none and no error if old is the one to keep.
-func (l *link) dial(old *socket, why reason) (*socket, error) {
+// closed tells whether the link is, or is about to be.
+func (l *link) closed() bool { return l.ctx.Err() != nil }
+
+// attempt notes the time of one. mu is held.
+func (l *link) attempt() { l.dialled.Store(max(1, int64(time.Since(l.made)))) }
+
+// dial returns a socket: of a name's addresses the first that can be connected to.
+func (l *link) dial() (s *socket, err error) {
 	if l.to.path != "" {
 		return dialUnix(l.to.path)
 	}
@@ -151,14 +151,13 @@ func (l *link) dial(old *socket, why reason) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	if old == nil {
-		return dialUDP(addrs[0])
+	err = fmt.Errorf("%s has no address", l.to.name)
+	for _, addr := range addrs {
+		if s, err = dialUDP(addr); err == nil {
+			return s, nil
+		}
 	}
-	addr := choose(addrs, old.addr, why)
-	if addr == old.addr && why != failing {
-		return nil, nil
-	}
-	return dialUDP(addr)
+	return nil, err
 }
 
 // adopt takes the result of dial. A failure leaves the socket in use as it is. mu
@@ -166,9 +165,9 @@ func (l *link) dial(old *socket, why reason) (*socket, error) {
 func (l *link) adopt(s *socket, err error) {
 	switch {
 	case err != nil:
-		l.why = fmt.Errorf("%w: %w", ErrNotConnected, err)
-	case s == nil:
-	case l.closed:
+		err = fmt.Errorf("%w: %w", ErrNotConnected, err)
+		l.why.Store(&err)
+	case l.closed():
 		s.close()
 	default:
 		if old := l.now.Swap(s); old != nil {
@@ -179,12 +178,11 @@ func (l *link) adopt(s *socket, err error) {
 
 // trouble returns why there is no socket, or nil if there is one, or was no call.
 func (l *link) trouble() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || l.now.Load() != nil {
+	why := l.why.Load()
+	if why == nil || l.now.Load() != nil || l.closed() {
 		return nil
 	}
-	return l.why
+	return *why
 }
 
 // abort ends all that waits: a look-up, and a write for room. After it there is
@@ -193,7 +191,6 @@ func (l *link) abort() {
 	l.cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed = true
 	if s := l.now.Load(); s != nil {
 		// It fails only if the socket has been closed, which ends a write as well.
 		_ = s.conn.SetWriteDeadline(time.Unix(1, 0))

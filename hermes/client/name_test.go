@@ -5,8 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
-	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,8 +41,8 @@ func arrives(t *testing.T, c *Client, p *peer) {
 	})
 }
 
-// Property: a name that has no address yet, and one whose address refuses, are
-// found, with a queue and without.
+// Property: a name that has no address yet, and one whose address refuses and that
+// has another by then, are found, with a queue and without.
 func TestNameIsFound(t *testing.T) {
 	for _, queue := range []int{0, 10} {
 		a, b := udpPeer(t, "127.0.0.1:0"), udpPeer(t, "127.0.0.1:0")
@@ -53,9 +52,10 @@ func TestNameIsFound(t *testing.T) {
 		if queue == 0 {
 			wantErr(t, err, ErrNotConnected)
 		}
-		point(&now, a, b)
+		point(&now, a)
 		arrives(t, c, a)
 		a.conn.Close()
+		point(&now, b)
 		arrives(t, c, b)
 		// With a queue the packet may be here before it is counted.
 		eventually(t, func() bool { return c.Stats().Refused > 0 })
@@ -80,40 +80,133 @@ func TestNameMoves(t *testing.T) {
 	}
 }
 
-// Property: a name that keeps its address keeps its socket.
-func TestNameThatStays(t *testing.T) {
-	p := udpPeer(t, "127.0.0.1:0")
+// Property: the first address stays the one that is used, though it refuses for a
+// while and the second would swallow all that it got.
+func TestRefusalDoesNotLeaveTheName(t *testing.T) {
+	a, b := udpPeer(t, "127.0.0.1:0"), udpPeer(t, "127.0.0.1:0")
+	at := a.conn.LocalAddr().String()
 	var now atomic.Pointer[[]netip.AddrPort]
-	point(&now, p)
-	c := named(t, Options{DialInterval: 1, LookupInterval: 1}, &now)
-	lookups := make(chan struct{}, 100)
-	inner := c.link.lookup
-	c.link.lookup = func(ctx context.Context) ([]netip.AddrPort, error) {
-		select {
-		case lookups <- struct{}{}:
-		default:
+	point(&now, a, b)
+	c := named(t, Options{DialInterval: 1, LookupInterval: time.Hour}, &now)
+	arrives(t, c, a)
+	a.conn.Close()
+	for lookups := 0; lookups < 5; {
+		old := c.link.now.Load()
+		c.IncrementCounter("c", nil)
+		c.IncrementCounter("c", nil) // is told of the first
+		c.link.lookings.Wait()
+		if c.link.now.Load() != old {
+			lookups++
 		}
-		return inner(ctx)
 	}
+	b.none()
+	a = udpPeer(t, at)
+	c.IncrementCounter("c", nil)
+	a.next()
+}
+
+// Property: an address that cannot be connected to is passed over for the next; if
+// there is none, the call says why.
+func TestAddressThatCannotBeConnectedTo(t *testing.T) {
+	p := udpPeer(t, "127.0.0.1:0")
+	unscoped := netip.MustParseAddrPort("[fe80::1]:9") // no kernel knows by which interface
+	var now atomic.Pointer[[]netip.AddrPort]
+	c := named(t, Options{DialInterval: 1}, &now)
+	for _, none := range [][]netip.AddrPort{{}, {unscoped}} {
+		now.Store(&none)
+		err := c.IncrementCounter("c", nil)
+		wantErr(t, err, ErrNotConnected)
+		c.link.lookings.Wait()
+	}
+	var op *net.OpError
+	if err := c.Stats().Err; !errors.As(err, &op) || op.Op != "dial" {
+		t.Errorf("error is %v", err)
+	}
+	now.Store(&[]netip.AddrPort{unscoped, p.conn.LocalAddr().(*net.UDPAddr).AddrPort()})
 	arrives(t, c, p)
-	s := c.link.now.Load()
-	for range 5 {
-		eventually(t, func() bool {
-			arrives(t, c, p)
-			return len(lookups) > 0
-		})
-		<-lookups
+}
+
+// Property: a name is looked up once in its interval, whatever is refused or fails
+// meanwhile.
+func TestLookupsAreLimited(t *testing.T) {
+	a := udpPeer(t, "127.0.0.1:0")
+	var now atomic.Pointer[[]netip.AddrPort]
+	point(&now, a)
+	for _, o := range []Options{
+		{DialInterval: time.Hour, LookupInterval: 1},
+		{DialInterval: 1, LookupInterval: time.Hour},
+	} {
+		c := named(t, o, &now)
+		lookups, inner := 0, c.link.lookup
+		c.link.lookup = func(ctx context.Context) ([]netip.AddrPort, error) {
+			lookups++
+			return inner(ctx)
+		}
+		for range 20 {
+			arrives(t, c, a)
+			c.link.lookings.Wait()
+		}
+		if o.DialInterval == time.Hour {
+			a.conn.Close()
+			for range 20 {
+				c.IncrementCounter("c", nil)
+				c.link.lookings.Wait()
+			}
+			if c.Stats().Refused == 0 {
+				t.Error("nothing was refused")
+			}
+			a = udpPeer(t, a.conn.LocalAddr().String())
+		}
+		if lookups != 1 {
+			t.Errorf("%+v: %d look-ups", o, lookups)
+		}
 	}
-	c.link.options.LookupInterval = time.Hour
-	c.link.lookings.Wait()
-	c.link.lookup = func(context.Context) ([]netip.AddrPort, error) {
-		t.Error("looked up before its time")
-		return nil, context.Canceled
-	}
-	arrives(t, c, p)
-	c.link.lookings.Wait()
-	if c.link.now.Load() != s {
-		t.Error("another socket")
+}
+
+// Property: the calls that come during the first look-up wait for that one
+// together, and all return when it ends, well or not; Stats waits for nothing, and
+// with a queue no call does.
+func TestCallsDuringTheFirstLookup(t *testing.T) {
+	p := udpPeer(t, "127.0.0.1:0")
+	for _, queue := range []int{0, 100} {
+		for _, want := range []error{nil, ErrNotConnected} {
+			c := client(t, "hermes.test:1", Options{Queue: queue, DialInterval: time.Hour})
+			started, release := make(chan struct{}), make(chan struct{})
+			c.link.lookup = func(context.Context) ([]netip.AddrPort, error) {
+				close(started) // a second time would panic
+				<-release
+				return []netip.AddrPort{p.conn.LocalAddr().(*net.UDPAddr).AddrPort()}, want
+			}
+			const calls = 20
+			var wg sync.WaitGroup
+			for range calls {
+				wg.Go(func() {
+					if err := c.IncrementCounter("c", nil); queue == 0 && !errors.Is(err, want) {
+						t.Errorf("error is %v, want %v", err, want)
+					}
+				})
+			}
+			<-started
+			within(t, func() {
+				if queue > 0 {
+					wg.Wait()
+				}
+				if s := c.Stats(); s.Err != nil || s.Sent+s.Failed != 0 {
+					t.Errorf("during the look-up counts are %+v", s)
+				}
+			})
+			close(release)
+			within(t, wg.Wait)
+			if want == nil {
+				for range calls {
+					p.next()
+				}
+			} else {
+				eventually(t, func() bool { return errors.Is(c.Stats().Err, want) })
+			}
+			c.options.CloseTimeout = 1
+			c.Close()
+		}
 	}
 }
 
@@ -172,25 +265,4 @@ func TestLookupThatHangs(t *testing.T) {
 	check(t, c, Stats{Failed: 101})
 	within(t, func() { c.Close() })
 	p.none()
-}
-
-// Property: Clients that were used once and forgotten, as is harmless with Hermes'
-// client, give their sockets back.
-func TestForgottenClients(t *testing.T) {
-	const fds = "/proc/self/fd"
-	before, err := os.ReadDir(fds)
-	if err != nil {
-		t.Skip("the open files cannot be counted here")
-	}
-	p := udpPeer(t, "127.0.0.1:0")
-	for range 100 {
-		if err := New("127.0.0.1", p.conn.LocalAddr().(*net.UDPAddr).Port).IncrementCounter("c", nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	eventually(t, func() bool {
-		runtime.GC()
-		now, err := os.ReadDir(fds)
-		return err == nil && len(now) < len(before)+10
-	})
 }

@@ -13,7 +13,6 @@ type socket struct {
 	conn net.Conn
 	raw  syscall.RawConn
 	unix bool
-	addr netip.AddrPort // of the peer, for UDP
 }
 
 func dialUDP(addr netip.AddrPort) (*socket, error) {
@@ -21,7 +20,7 @@ func dialUDP(addr netip.AddrPort) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{conn: conn, addr: addr}
+	s := &socket{conn: conn}
 	return s.open(conn)
 }
 

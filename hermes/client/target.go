@@ -93,24 +93,3 @@ func (t target) candidates(ips []netip.Addr) []netip.AddrPort {
 	})
 	return addrs
 }
-
-// reason is why a name is looked up.
-type reason int
-
-const (
-	failing reason = iota // there is no socket, or it does not work
-	refused               // nobody listens at the address in use
-	ageing                // it has not been looked up for a while
-)
-
-// choose picks the address to use next. It is the old one if that is to stay.
-func choose(addrs []netip.AddrPort, old netip.AddrPort, why reason) netip.AddrPort {
-	at := slices.Index(addrs, old)
-	switch {
-	case at < 0 || why == failing:
-		return addrs[0]
-	case why == refused:
-		return addrs[(at+1)%len(addrs)]
-	}
-	return old
-}
