@@ -36,11 +36,3 @@ func Example() {
 	// 1 sent
 	// {"metric_name":"job_seconds","payload":{"observation":0.25,"labels":{"queue":"mail"}}} <nil>
 }
-
-// A program written for Hermes' client, with its import changed.
-func ExampleNew() {
-	client := hermes.New("localhost", 7789)
-	client.IncrementCounter("sample_counter", map[string]string{"label_1": "test-label"})
-	client.SetGauge("sample_gauge", map[string]string{"label_1": "test-label", "label_2": "another"}, 54)
-	client.ObserveSummary("sample_summary", map[string]string{"label_1": "test-label"}, 5)
-}
