@@ -1,9 +1,6 @@
-//go:build !unix
-
 package client
 
-// try writes as the net package does: these systems do not make a sender of
-// UDP wait.
+// try writes as the net package does: Windows does not make a sender of UDP wait.
 func (s *socket) try(p *packet) error {
 	_, err := s.conn.Write(p.buf)
 	return err
