@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -163,62 +162,6 @@ func wantMistake(t *testing.T, code int, want []string, args ...string) {
 	}
 }
 
-// Property: a reload takes a changed configuration, by a request and by SIGHUP. What was
-// counted of metrics that stay and of those that leave stays, and gauges go on from
-// where they were. A bad configuration is named and seen in the metrics, and the old
-// one holds; so it does when the other file is the bad one. A restart knows it all.
-func TestHermesReload(t *testing.T) {
-	config, corrections := hermesFile(t, hermesGood), newConfigFile(t, goodConfig)
-	dir := "--multiproc.dir=" + t.TempDir()
-	h := serveHermes(t, config, udpAny, dir, corrections.flag())
-	c := h.conns[0]
-	h.sends(c, hermesA, hermesA, hermesA, hermesSet, hermesGone, hermesGone)
-	h.accepted(6)
-	stays := []string{`a_total{q="x"} 3`, "gone_total 2"}
-	h.wants(append(stays, "g 5", "promfold_config_last_reload_successful 1")...)
-
-	config.write(strings.Replace(hermesGood, "gone_total", "next_total", 1))
-	if status, _, body := h.reload(http.MethodPost); status != http.StatusOK {
-		t.Errorf("%d %s", status, body)
-	}
-	h.awaitLog(regexp.MustCompile(`msg="Configuration reloaded".* hermes_metrics=3`))
-	h.wants(append(stays, "g 5")...)
-	h.sends(c, hermesGone, hermesNext, hermesMore)
-	h.accepted(8)
-	h.wants(append(stays, "g 6", "next_total 1", `promfold_hermes_packets_rejected_total{reason="unknown_metric"} 1`)...)
-
-	config.write(`{"gauges": [{"metric_name": "g", "mode": "most"}]}`)
-	status, _, body := h.reload(http.MethodPost)
-	if status != http.StatusInternalServerError || !strings.Contains(body, config.path+": gauges[0] (g): mode: ") {
-		t.Errorf("bad: %d %s", status, body)
-	}
-	h.awaitLog(notReloaded)
-	h.wants("promfold_config_last_reload_successful 0")
-	h.send(syscall.SIGHUP)
-	if line := h.awaitLog(notReloaded)[0]; !strings.Contains(line, config.path) {
-		t.Errorf("logged %s", line)
-	}
-	config.write(hermesGood)
-	corrections.write(badConfig)
-	h.send(syscall.SIGHUP)
-	h.awaitLog(notReloaded)
-	h.sends(c, hermesGone, hermesNext, hermesMore, hermesA)
-	h.accepted(11)
-	h.wants(`a_total{q="x"} 4`, "gone_total 2", "next_total 2", "g 7", "promfold_config_last_reload_successful 0")
-
-	corrections.write(goodConfig)
-	h.send(syscall.SIGHUP)
-	h.awaitLog(regexp.MustCompile(`msg="Configuration reloaded".* hermes_metrics=3`))
-	h.sends(c, hermesGone, hermesNext, hermesMore)
-	h.accepted(13)
-	all := []string{`a_total{q="x"} 4`, "gone_total 3", "next_total 2", "g 8"}
-	h.wants(append(all, "promfold_config_last_reload_successful 1")...)
-	h.stops()
-	h = serveHermes(t, config, udpAny, dir)
-	h.wants(append(all, "promfold_hermes_packets_accepted_total 13")...)
-	h.stops()
-}
-
 // Property: all addresses are received on, of either kind, beside other files.
 // What was counted survives the end, in a directory of its own as well.
 func TestHermesAddresses(t *testing.T) {
@@ -283,117 +226,5 @@ func wantMode(t *testing.T, path string, want fs.FileMode) {
 	}
 	if info.Mode() != want {
 		t.Errorf("%s has the mode %v, want %v", path, info.Mode(), want)
-	}
-}
-
-// freePort is one that nobody has, of either network.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		c, err := net.ListenPacket("udp", l.Addr().String())
-		if err != nil {
-			continue
-		}
-		defer c.Close()
-		return l.Addr().String()[len("127.0.0.1:"):]
-	}
-}
-
-// Property: with --hermes.env-compat Hermes' variables say where datagrams come, where
-// metrics are, which configuration holds and how much is logged. The counts lie in a
-// directory that only the user can read, and are there after a restart.
-func TestHermesEnvCompat(t *testing.T) {
-	config, port, web := hermesFile(t, hermesGood), freePort(t), freePort(t)
-	env := []string{"LISTEN_ADDRESS=127.0.0.1", "LISTEN_PORT=" + port, "PROMETHEUS_LISTEN_PORT=" + web, "HERMES_CONFIG_PATH=" + config.path}
-	own := filepath.Join(os.TempDir(), "promfold-hermes-"+port)
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
-		own = "/dev/shm/promfold-hermes-" + port
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(own) })
-	for n := 1; n <= 2; n++ {
-		h := &hermesDaemon{daemon: start(t, env, "--hermes.env-compat")}
-		h.dial(1)
-		if got := h.conns[0].RemoteAddr().String(); got != "127.0.0.1:"+port {
-			t.Errorf("datagrams come to %s", got)
-		}
-		if got := h.awaitLog(addressField)[1]; !strings.HasSuffix(got, ":"+web) {
-			t.Errorf("metrics are at %s", got)
-		}
-		h.address = "127.0.0.1:" + web
-		h.sends(h.conns[0], hermesA)
-		h.accepted(n)
-		h.wants(fmt.Sprintf(`a_total{q="x"} %d`, n))
-		wantMode(t, own, fs.ModeDir|0o700)
-		h.stops()
-	}
-
-	h := &hermesDaemon{daemon: start(t, append(env, "LOG_LEVEL=ERROR"), "--hermes.env-compat")}
-	h.address = "127.0.0.1:" + web
-	eventually(t, "an answer", func() bool {
-		resp, err := h.client.Get("http://" + h.address + "/-/ready")
-		if err == nil {
-			resp.Body.Close()
-		}
-		return err == nil
-	})
-	h.signal()
-	for line := range h.log {
-		t.Errorf("logged %s", line)
-	}
-	h.ends()
-
-	if err := os.RemoveAll(own); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(t.TempDir(), own); err != nil { // somebody else may be the one who reads there
-		t.Fatal(err)
-	}
-	for _, e := range env {
-		name, value, _ := strings.Cut(e, "=")
-		t.Setenv(name, value)
-	}
-	wantMistake(t, 1, []string{own}, "--hermes.env-compat", "--log.level=error")
-}
-
-// Property: a flag goes before its variable, HERMES_CONFIG_PATH before CONFIG_FILE_PATH,
-// and this before Hermes' own place. A variable that makes no sense is named, but for
-// the level of the log, of which Hermes takes no notice.
-func TestHermesEnvCompatOrder(t *testing.T) {
-	dir := t.TempDir()
-	for name, c := range map[string]struct {
-		env, args []string
-		code      int
-		want      string
-	}{
-		"flag":         {[]string{"HERMES_CONFIG_PATH=/b.json", "CONFIG_FILE_PATH=/c.json"}, []string{"--hermes.config=/a.json"}, 1, "/a.json"},
-		"variable":     {[]string{"HERMES_CONFIG_PATH=/b.json", "CONFIG_FILE_PATH=/c.json"}, nil, 1, "/b.json"},
-		"other":        {[]string{"CONFIG_FILE_PATH=/c.json"}, nil, 1, "/c.json"},
-		"none":         {nil, nil, 1, "/etc/hermes/config.json"},
-		"no level":     {[]string{"LOG_LEVEL=loud", "CONFIG_FILE_PATH=/c.json"}, nil, 1, "/c.json"},
-		"bad port":     {[]string{"LISTEN_PORT=x"}, nil, 2, "LISTEN_PORT"},
-		"bad web port": {[]string{"PROMETHEUS_LISTEN_PORT=70000"}, nil, 2, "PROMETHEUS_LISTEN_PORT"},
-		"bad address":  {[]string{"LISTEN_ADDRESS=256.0.0.1", "CONFIG_FILE_PATH=" + hermesFile(t, hermesGood).path}, nil, 1, "256.0.0.1"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, v := range []string{"HERMES_CONFIG_PATH", "CONFIG_FILE_PATH", "LISTEN_PORT", "LISTEN_ADDRESS", "PROMETHEUS_LISTEN_PORT", "LOG_LEVEL"} {
-				t.Setenv(v, "")
-			}
-			for _, v := range c.env {
-				name, value, _ := strings.Cut(v, "=")
-				t.Setenv(name, value)
-			}
-			args := append([]string{"--hermes.env-compat", "--multiproc.dir=" + dir}, c.args...)
-			if name != "no level" {
-				args = append(args, "--log.level=error")
-			}
-			if r := run(t, args...); r.code != c.code || !strings.Contains(r.stderr, c.want) {
-				t.Errorf("exit code %d, want %d; stderr %q, want %q in it", r.code, c.code, r.stderr, c.want)
-			}
-		})
 	}
 }
