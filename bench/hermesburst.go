@@ -6,7 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/promfold/promfold/hermes"
 )
 
 // hermesBurst is how many datagrams of one burst are lost, and what those cost that
@@ -27,7 +32,10 @@ func hermesBursts() []*group {
 		{row: &row{
 			path: "Hermes datagrams lost of bursts of 200,000, as fast as one sender can, beside Hermes' approach",
 			goal: "none", atMost: 1e-9,
-		}, cost: &row{path: "Hermes datagrams by processor time, those of the bursts, against Hermes' approach"}},
+		}, cost: &row{
+			path: "Hermes datagrams by processor time, those of the bursts, against Hermes' approach",
+			goal: "at least 8 x", atLeast: 8,
+		}},
 		{
 			row:   &row{path: "Hermes datagrams lost of the same bursts, with the receive buffer of a process without privileges (208 KiB, rmem_max of most systems)"},
 			cost:  &row{path: "Hermes datagrams by processor time, those of the bursts with that buffer, against Hermes' approach"},
@@ -65,6 +73,9 @@ func (b *hermesBurst) run(l *lab) (err error) {
 		lost, theyLost = append(lost, n), append(theyLost, m)
 		p.add(each, theirEach)
 	}
+	if err := ours.showsAll(b.row.path, "mix"); err != nil {
+		return err
+	}
 	b.cost.set(p.faster())
 	percent := func(n int) float64 { return 100 * float64(n) / float64(size) }
 	b.row.set(outcome{
@@ -72,6 +83,41 @@ func (b *hermesBurst) run(l *lab) (err error) {
 		ours: fmt.Sprint(median(lost)), theirs: fmt.Sprint(median(theyLost)),
 	})
 	return nil
+}
+
+// showsAll fails unless the families show what was sent of a shape, where none of it was
+// lost: as the peer does that counts the same in this process.
+func (s *hermesSide) showsAll(what, shape string) error {
+	if s.lost > 0 {
+		return nil // nobody knows which
+	}
+	c, err := hermes.ParseConfig([]byte(hermesConfig))
+	if err != nil {
+		return err
+	}
+	p := newHermesPeer(c)
+	all := hermesDatagrams(shape)
+	for i := range s.sent {
+		if !p.count(all[i%len(all)]) {
+			return fmt.Errorf("%s: %s does not count", what, all[i%len(all)])
+		}
+	}
+	return same(what, p.samples, s.samples)
+}
+
+// samples is what the peer exposes.
+func (p *hermesPeer) samples() (*exposition, error) {
+	families, err := p.registry.Gather()
+	if err != nil {
+		return nil, err
+	}
+	var text strings.Builder
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
+			return nil, err
+		}
+	}
+	return parse(text.String())
 }
 
 // burst sends so many datagrams at once. It returns how many were lost, and the

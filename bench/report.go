@@ -100,10 +100,11 @@ const notes = `
 * Hermes datagrams: the processor time, user and system, of the process that receives them, for each that it has counted.
   16,000 wait in the kernel before it is let go, so that it never waits for a sender; both sides have the same receive buffer.
   They are python-hermes' bytes, about 200 counters, 20 gauges and 20 histograms; a value hardly comes twice. The peer is
-  Hermes' approach, written for this suite: one datagram a read, encoding/json twice, client_golang's ` + "`With(labels)`" + `. It logs
-  nothing, where Hermes logs every datagram.
+  Hermes' approach, written for this suite: one datagram a read, decoded by encoding/json, its payload encoded and decoded again, client_golang's
+  ` + "`With(labels)`" + `. It logs nothing, where Hermes logs every datagram.
 * A burst is of one sender, with a system call for each datagram, and who receives is woken as they come: what a datagram
   costs there has that in it. There the peer has the system's receive buffer, as Hermes has it. What promfold lost must be
-  what it says of dropped datagrams, to the last one.
+  what it says of dropped datagrams, to the last one; if it lost none of all bursts, it must expose what the peer's code
+  makes of the same datagrams.
 * Lifetimes have files of their own and share 50 to 50 real processes, which SIGKILL ends.
 `
