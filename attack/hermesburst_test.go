@@ -71,7 +71,9 @@ const bufferOfLinux = 212_992
 // Property: of a burst each datagram is accepted or known to be dropped, exactly, and
 // the families show those that were accepted: at a listener with all the buffer that
 // it asks for, at one of another user, and at one with as little as Linux gives. One
-// that gets less than it asks for says so, and so does one that has lost some.
+// that gets less than it asks for says so, and so does one that has lost some. Hardly
+// any is dropped that had a system call of its own, where the buffer is what was asked
+// for.
 func TestHermesBurst(t *testing.T) {
 	for name, at := range map[string]struct {
 		user rig.User
@@ -91,6 +93,9 @@ func TestHermesBurst(t *testing.T) {
 				all := time.Since(began)
 				checkBurst(t, got, *hermesBurst)
 				buffer, lost := got.Sum("promfold_hermes_receive_buffer_bytes"), got.Sum(hermesDropped)
+				if name == "as root" && way == "one by one" {
+					checkLoss(t, got, *hermesBurst, 0.1)
+				}
 				log := h.Stop(t)
 				if said := strings.Contains(log, "smaller receive buffer"); said != (buffer < float64(at.ask)) {
 					t.Errorf("asked for a buffer of %d bytes and got one of %v; the log says so: %v", at.ask, buffer, said)
@@ -127,6 +132,17 @@ func checkBurst(t *testing.T, got rig.Samples, sent int) {
 	}
 	if n := hermesTotal(got, ""); n != accepted {
 		t.Errorf("the families show %v, and %v were accepted", n, accepted)
+	}
+}
+
+// checkLoss fails if the kernel dropped a larger part of what was sent, though there
+// was all the buffer that a sidecar asks for. Be generous: a sidecar that others keep
+// from the processor loses some.
+func checkLoss(t *testing.T, got rig.Samples, sent int, atMost float64) {
+	t.Helper()
+	buffer, dropped := got.Sum("promfold_hermes_receive_buffer_bytes"), got.Sum(hermesDropped)
+	if buffer >= hermes.DefaultReceiveBuffer && dropped > atMost*float64(sent) {
+		t.Errorf("a buffer of %v bytes has lost %v of %d datagrams", buffer, dropped, sent)
 	}
 }
 

@@ -3,11 +3,15 @@
 package attack_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/promfold/promfold/internal/rig"
 )
@@ -37,12 +41,42 @@ func sendCounted(t *testing.T, c net.Conn, sender string, n int) {
 	}
 }
 
+// smallTmpfs is a file system that is soon full. It has room for what the tests count,
+// for an archive of it and for the spare of that, as large as the archiver makes them.
+func smallTmpfs(t *testing.T) (dir string) {
+	t.Helper()
+	dir = rig.Tmpfs(t, "size=1m,mode=0777")
+	t.Cleanup(func() {
+		if t.Failed() {
+			logRoom(t, dir)
+		}
+	})
+	return dir
+}
+
+// logRoom says how much room a file system has, and who took it.
+func logRoom(t *testing.T, dir string) {
+	t.Helper()
+	var st unix.Statfs_t
+	must(t, unix.Statfs(dir, &st))
+	t.Logf("%d of %d blocks of %d bytes free, %d of %d inodes", st.Bfree, st.Blocks, st.Bsize, st.Ffree, st.Files)
+	must(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		var stat unix.Stat_t
+		if err = errors.Join(err, unix.Lstat(path, &stat)); err != nil { // the archiver is at work
+			t.Log(err)
+			return nil
+		}
+		t.Logf("%s: %d bytes, %d of them in blocks", path, stat.Size, stat.Blocks*512)
+		return nil
+	}))
+}
+
 // Property: datagrams for which there is no room in the directory are accepted and
 // counted as such; series that have their place count on; the others are shown, with
 // all that was counted meanwhile, once there is room.
 func TestHermesFull(t *testing.T) {
-	h := startHermes(t, rig.Tmpfs(t, "size=512k,mode=0777"), rig.User{}, "--archive.interval=50ms")
-	c := h.dial(t)
+	h := startHermes(t, smallTmpfs(t), rig.User{}, "--archive.interval=50ms")
+	c := h.dialTo(t, "unixgram", h.socket) // whose senders wait, so that all of it comes
 	sendCounted(t, c, "early", 600)
 	h.awaitCome(t, 600)
 	rounds(t, h.Sidecar, 2) // in which the archiver takes the room that it will need
@@ -89,9 +123,8 @@ func (h *hermesServer) awaitShown(t *testing.T, n float64) (got rig.Samples) {
 // Property: a listener that starts where there is no room for its file receives, and
 // all that it has accepted meanwhile is shown once there is.
 func TestHermesStartsFull(t *testing.T) {
-	h := startHermes(t, rig.Tmpfs(t, "size=512k,mode=0777"), rig.User{}, "--archive.interval=50ms")
-	c := h.dial(t)
-	sendCounted(t, c, "first", 600)
+	h := startHermes(t, smallTmpfs(t), rig.User{}, "--archive.interval=50ms")
+	sendCounted(t, h.dialTo(t, "unixgram", h.socket), "first", 600)
 	h.awaitCome(t, 600)
 	rounds(t, h.Sidecar, 2)
 	free := fillUp(t, h.dir)
