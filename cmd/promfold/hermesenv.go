@@ -93,7 +93,8 @@ func ownDir(address string) (string, error) {
 	if info, err := os.Stat(parent); err != nil || !info.IsDir() {
 		parent = os.TempDir()
 	}
-	name := address[strings.LastIndexAny(address, ":/")+1:] // its port, or that of a socket
+	where, _, _ := strings.Cut(address, "?")
+	name := where[strings.LastIndexAny(where, ":/")+1:] // its port, or the name of a socket
 	dir := filepath.Join(parent, "promfold-hermes-"+name)
 	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
 		return "", fmt.Errorf("no place for what Hermes' clients count, give --hermes.dir: %w", err)
