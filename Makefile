@@ -118,7 +118,7 @@ fuzz: ## every fuzz target for FUZZTIME, or so many times: 1000x
 
 .PHONY: bench
 bench: ## every benchmark
-	$(GO) test -run '^$$' -bench . -benchmem ./mmapstore/... ./worker ./aggregate ./directory ./exporter ./internal/exposition
+	$(GO) test -run '^$$' -bench . -benchmem ./mmapstore/... ./worker ./aggregate ./directory ./exporter ./internal/exposition ./hermes/...
 
 .PHONY: bench-peers
 bench-peers: ## ratios to the peers on the same data, and what is kept of them; BENCH="-only REGEXP" for some

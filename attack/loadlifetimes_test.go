@@ -131,7 +131,7 @@ func serveForgetful() error {
 	var archiving sync.WaitGroup
 	archiving.Go(func() { _ = a.Run(context.Background()) }) // until the process is killed
 	defer archiving.Wait()
-	log.Info("Listening", "address", listener.Addr())
+	log.Info("Listening on", "address", listener.Addr())
 	return (&http.Server{Handler: e, ReadHeaderTimeout: time.Minute}).Serve(listener)
 }
 
