@@ -106,15 +106,22 @@ func TestReloadSame(t *testing.T) {
 	}
 }
 
-// Property: after a restart, with another file, counts and gauges go on from where
-// they were; gauges that live with their process begin again.
-func TestRestart(t *testing.T) {
+// restarted is a listener of a configuration in the place of one that has ended, and had
+// counted the first datagrams.
+func restarted(t *testing.T, text string) *server {
+	t.Helper()
 	dir := t.TempDir()
 	s := serve(t, Options{Config: config(t, before), Dir: dir})
 	s.send(first...)
 	s.run()
 	s.stop()
-	s = serve(t, Options{Config: config(t, after), Dir: dir, Last: exporterOf(t, dir)})
+	return serve(t, Options{Config: config(t, text), Dir: dir, Last: exporterOf(t, dir)})
+}
+
+// Property: after a restart, with another file, counts and gauges go on from where
+// they were; gauges that live with their process begin again.
+func TestRestart(t *testing.T) {
+	s := restarted(t, after)
 	s.send(second...)
 	s.pump()
 	wants(t, "after the restart", s.samples(), map[string]string{
@@ -130,12 +137,7 @@ func TestRestart(t *testing.T) {
 // Property: a gauge that nobody has changed since a restart goes on from its last value
 // after a reload, too.
 func TestReloadAfterRestart(t *testing.T) {
-	dir := t.TempDir()
-	s := serve(t, Options{Config: config(t, before), Dir: dir})
-	s.send(first...)
-	s.run()
-	s.stop()
-	s = serve(t, Options{Config: config(t, before), Dir: dir, Last: exporterOf(t, dir)})
+	s := restarted(t, before)
 	if err := s.Reload(config(t, after)); err != nil {
 		t.Fatal(err)
 	}

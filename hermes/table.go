@@ -163,6 +163,7 @@ func (t *table) take(old *table) (gauges []carried) {
 		if !m.continues(was) {
 			continue
 		}
+		moves := m.Type == mmapstore.Gauge && m.Mode != mmapstore.Latest
 		for key, value := range was.last {
 			if m.arrange(was.pairs(key)) {
 				m.remember(value)
@@ -171,13 +172,13 @@ func (t *table) take(old *table) (gauges []carried) {
 		for key, s := range was.series {
 			labels := was.pairs(key)
 			switch {
-			case m.Type == mmapstore.Gauge && m.Mode != mmapstore.Latest:
+			case moves:
 				gauges = append(gauges, carried{m, labels, s.value()})
 			case m.arrange(labels):
 				m.remember(s.value())
 			}
 		}
-		if m.Type == mmapstore.Gauge && m.Mode != mmapstore.Latest {
+		if moves {
 			was.vec.Reset()
 		}
 	}
