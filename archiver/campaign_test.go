@@ -125,9 +125,10 @@ func (c *attack) provoke(step Step) {
 }
 
 // damaged is the file of a process that is dead, and of which somebody has
-// overwritten the last record. It counts in a family of its own.
+// overwritten the last record. It counts in a family of its own. It is made
+// elsewhere: an archiver at work would take it whole, before the damage is done.
 func (c *attack) damaged() {
-	w, err := mmapstore.Create(c.dir, mmapstore.WriterOptions{})
+	w, err := mmapstore.Create(shm(c.t), mmapstore.WriterOptions{})
 	must(c.t, err)
 	_, err = w.AddFamily(mmapstore.Family{Name: "junk_total", Type: mmapstore.Counter})
 	must(c.t, err)
@@ -142,6 +143,7 @@ func (c *attack) damaged() {
 		if b[i] != 0 {
 			_, err = f.WriteAt([]byte{^b[i]}, int64(i))
 			must(c.t, err)
+			must(c.t, os.Rename(w.Path(), filepath.Join(c.dir, filepath.Base(w.Path()))))
 			return
 		}
 	}
