@@ -125,10 +125,13 @@ func (c *attack) provoke(step Step) {
 }
 
 // damaged is the file of a process that is dead, and of which somebody has
-// overwritten the last record. It counts in a family of its own. It is made
-// elsewhere: an archiver at work would take it whole, before the damage is done.
+// overwritten the last record. It counts in a family of its own. It is made beside
+// the directory: an archiver at work would take it whole, before the damage is done.
 func (c *attack) damaged() {
-	w, err := mmapstore.Create(shm(c.t), mmapstore.WriterOptions{})
+	elsewhere, err := os.MkdirTemp(filepath.Dir(c.dir), "damaged-")
+	must(c.t, err)
+	defer os.RemoveAll(elsewhere)
+	w, err := mmapstore.Create(elsewhere, mmapstore.WriterOptions{})
 	must(c.t, err)
 	_, err = w.AddFamily(mmapstore.Family{Name: "junk_total", Type: mmapstore.Counter})
 	must(c.t, err)
