@@ -1,8 +1,9 @@
 //go:build linux
 
 // Command bench measures promfold beside its peers: client_python, GitLab's
-// prometheus-client-mmap, client_golang and Hermes, on the same data in the same run. It
-// prints a table of ratios, because times on a shared machine tell little.
+// prometheus-client-mmap, client_golang, Hermes and prometheus-distributed-client, on the
+// same data in the same run. It prints a table of ratios, because times on a shared
+// machine tell little.
 //
 //	go run ./bench [-quick] [-only REGEXP] [-profile REGEXP] [-results FILE] [-plot FILE]
 //

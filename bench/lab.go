@@ -17,6 +17,7 @@ type lab struct {
 	root     string // on a tmpfs, as in production; removed at the end
 	promfold string // the program
 	python   string // an interpreter that has client_python
+	pdc      string // one that has prometheus-distributed-client, which wants a client_python of its own
 	ruby     string
 	peers    string // the folder of the peers' scripts
 	load     string // average before anything was done
@@ -30,6 +31,7 @@ func newLab(repository string, quick bool) (*lab, error) {
 	l := &lab{
 		quick: quick, ruby: "/usr/bin/ruby", load: loadAverage(), log: os.Stderr,
 		python: filepath.Join(repository, "bin/bench/venv/bin/python"),
+		pdc:    filepath.Join(repository, "bin/bench/pdc/bin/python"),
 		peers:  filepath.Join(repository, "bench/peers"),
 	}
 	for _, path := range []string{l.python, l.ruby} {

@@ -85,6 +85,8 @@ func groups() []*group {
 	all = append(all, writerGroups()...)
 	all = append(all, hermesSpeeds()...)
 	all = append(all, hermesBursts()...)
+	all = append(all, redisSpeeds()...)
+	all = append(all, redisTraffic())
 	return append(all, allocations(), sidecarMemory(), newCrowd(), newLifetimes())
 }
 

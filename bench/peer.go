@@ -29,9 +29,14 @@ func (l *lab) clientPython(dir string) (*peer, error) {
 func (l *lab) gitlab(dir string) (*peer, error) { return l.startPeer(l.ruby, "gitlab.rb", dir) }
 
 func (l *lab) startPeer(interpreter, script, dir string) (*peer, error) {
-	cmd := l.metered(interpreter, filepath.Join(l.peers, script), dir)
 	// For Ruby, which otherwise makes a directory that it does not use.
-	cmd.Env = append(os.Environ(), "prometheus_multiproc_dir="+dir, "PROMETHEUS_MULTIPROC_DIR="+dir)
+	return l.startScript([]string{"prometheus_multiproc_dir=" + dir, "PROMETHEUS_MULTIPROC_DIR=" + dir}, interpreter, script, dir)
+}
+
+// startScript starts one with variables of its own.
+func (l *lab) startScript(variables []string, interpreter, script string, args ...string) (*peer, error) {
+	cmd := l.metered(interpreter, append([]string{filepath.Join(l.peers, script)}, args...)...)
+	cmd.Env = append(os.Environ(), variables...)
 	cmd.Stderr = l.log
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -23,6 +23,9 @@ func TestQuick(t *testing.T) {
 	need.That(t, err == nil && venv.Mode().IsRegular(), "client_python", ".ci/install-bench installs it")
 	ruby := exec.Command("/usr/bin/ruby", "-e", "require 'fast_mmaped_file'").Run()
 	need.That(t, ruby == nil, "GitLab's client for Ruby", ".ci/install-bench installs it")
+	pdc, err := os.Stat("../bin/bench/pdc/bin/python")
+	need.That(t, err == nil && pdc.Mode().IsRegular(), "prometheus-distributed-client", ".ci/install-bench installs it")
+	need.Program(t, "redis-server", ".ci/install-bench installs it")
 
 	dir := t.TempDir()
 	results, picture := filepath.Join(dir, "RESULTS.md"), filepath.Join(dir, "plot.svg")
