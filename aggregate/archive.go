@@ -116,10 +116,12 @@ func idSet(absorbed []Absorbed) map[mmapstore.ID]bool {
 // Source is the archive as a contributor to a merge, with its name for messages
 // and the labels of its directory.
 func (a *Archive) Source(name string, labels []mmapstore.Label) Source {
-	return &archiveSource{a: a, meta: Meta{
-		ID: a.ID, Name: name, State: mmapstore.Dead, Labels: labels, Witness: &a.witness,
-	}}
+	return a.As(Meta{ID: a.ID, Name: name, State: mmapstore.Dead, Labels: labels, Witness: &a.witness})
 }
+
+// As is what the archive holds as a contributor of the given meta: a Record of
+// another host, say, which may be alive.
+func (a *Archive) As(meta Meta) Source { return &archiveSource{a, meta} }
 
 type archiveSource struct {
 	a    *Archive

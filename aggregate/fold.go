@@ -159,39 +159,21 @@ func (f *folder) findExcess() {
 }
 
 func (f *folder) foldFamilies() {
-	for _, g := range f.m.sortedGroups() {
-		slices.SortFunc(g.variants, func(a, b *variant) int {
-			return cmp.Or(cmp.Compare(a.typ, b.typ), cmp.Compare(a.mode, b.mode))
-		})
-		for _, v := range g.variants {
-			if v.newest != unborn {
-				f.foldVariant(v)
-			}
-		}
+	for _, v := range f.m.recorded() {
+		f.foldVariant(v)
 	}
 }
 
 // foldVariant writes a family and its series. The family stays even without
 // series: whom a conflict favours must not depend on what was archived.
 func (f *folder) foldVariant(v *variant) {
-	f.next.History.Families = append(f.next.History.Families, v.newest)
-	f.addFamily(v, nil)
+	f.next.addFamily(v, nil)
 	for _, s := range f.kept(v) {
-		family := len(f.next.Schema.Families) - 1
-		if v.typ == mmapstore.Histogram && !slices.Equal(f.next.Schema.Families[family].Bounds, s.bounds) {
-			f.next.History.Families = append(f.next.History.Families, v.newest)
-			f.addFamily(v, s.bounds)
-			family++
+		if v.typ == mmapstore.Histogram && !slices.Equal(f.next.Schema.Families[len(f.next.Schema.Families)-1].Bounds, s.bounds) {
+			f.next.addFamily(v, s.bounds)
 		}
-		f.addSeries(family, s)
+		f.addSeries(s)
 	}
-}
-
-func (f *folder) addFamily(v *variant, bounds []float64) {
-	f.next.Schema.Families = append(f.next.Schema.Families, mmapstore.Family{
-		Name: v.name, Help: v.help, Unit: v.unit, Type: v.typ, Mode: v.mode,
-		Bounds: bounds, Spelled: v.spelling.of(bounds), Partial: v.observed != nil,
-	})
 }
 
 // kept is the series of a variant that the archive goes on holding.
@@ -199,20 +181,11 @@ func (f *folder) kept(v *variant) []*series {
 	if v.mode.Live() {
 		return nil
 	}
-	kept := make([]*series, 0, len(v.order))
-	for _, s := range v.order {
-		switch {
-		case s.life.contributors == 0: // of the living alone
-		case f.hidden(s) || f.outlived(s) || f.excess[s]:
-			f.dropped = true
-		default:
-			kept = append(kept, s)
-		}
-	}
-	if v.typ == mmapstore.Histogram { // series of the same bounds share a family
-		slices.SortStableFunc(kept, func(a, b *series) int { return slices.Compare(a.bounds, b.bounds) })
-	}
-	return kept
+	return slices.DeleteFunc(v.recorded(), func(s *series) bool {
+		drop := f.hidden(s) || f.outlived(s) || f.excess[s]
+		f.dropped = f.dropped || drop
+		return drop
+	})
 }
 
 // hidden: somebody deleted the series, and nobody shows it, as far as can be told.
@@ -229,21 +202,18 @@ func (f *folder) outlived(s *series) bool {
 // begins anew.
 func (f *folder) died(s *series) int64 { return min(cmp.Or(s.life.past.Died, f.now), f.now) }
 
-func (f *folder) addSeries(family int, s *series) {
-	a := f.next
-	past := s.life.past
-	created := s.life.createdTime()
+func (f *folder) addSeries(s *series) {
+	past, created := s.life.past, s.life.createdTime()
 	if s.family.mode.PerProcess() {
 		past.Died = f.died(s)
-		created = f.m.totals.gauges[s.place.gauge].at // the birth by which a younger process replaces it
+		created = f.m.birth(s)
 	}
-	a.Schema.Series = append(a.Schema.Series, mmapstore.Series{
-		Family: family, Labels: s.labels, Created: created, Word: len(a.Words),
-	})
-	a.History.Series = append(a.History.Series, past)
-	a.Words = f.m.appendWords(a.Words, s)
-	a.Schema.Words = len(a.Words)
+	f.next.layOutSeries(s, created, past)
+	f.next.Words = f.m.appendWords(f.next.Words, s)
 }
+
+// birth is that by which a younger process replaces the gauge of one.
+func (m *Merger) birth(s *series) int64 { return m.totals.gauges[s.place.gauge].at }
 
 // appendWords appends the series in the layout of an archive: see mmapstore.Schema.
 func (m *Merger) appendWords(words []uint64, s *series) []uint64 {
@@ -282,7 +252,7 @@ func appendFloats(words []uint64, parts func() (hi, lo float64)) []uint64 {
 func (f *folder) carryForgets() {
 	forgotten := make(map[mmapstore.ID][]Forgotten)
 	for key, c := range f.m.sources {
-		if f.m.folds[key] {
+		if f.m.folds[key] || c.history != nil { // who stands for many forgets by itself
 			continue
 		}
 		for i := range c.program.targets {

@@ -260,6 +260,9 @@ func (l *lane) addGauge(c *compiled, from *mmapstore.Series, s *series, words []
 	case mode.PerProcess():
 		g.at, g.live = cmp.Or(from.Created, c.meta.Created), !c.meta.dead()
 	case len(words) <= 2:
+	case c.meta.Delayed:
+		g.at = min(int64(words[2]), l.loadedAt)
+		g.noted = g.at
 	case g.set:
 		stored := int64(words[2])
 		g.at = l.look.set(from.Word, stored)

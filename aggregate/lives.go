@@ -55,13 +55,17 @@ func (m *Merger) addLives(c *compiled) {
 		}
 		life := c.lifeOf(i)
 		forgot := forgets[i]
-		if forgot != nil && forgot.Generation >= life.generation {
-			continue // this life has left the exposition
+		left := forgot != nil && forgot.Generation >= life.generation // the exposition, with this life
+		if left && !m.recording() {
+			continue
 		}
 		if dead && s.family.mode.Live() {
 			continue // an archive will know nothing of it
 		}
 		created, past := c.past(i, life, forgot)
+		if left {
+			past = Past{Deleted: max(life.deleted, 1)} // others may still have a share
+		}
 		s.life.note(past, dead)
 		if adds { // its life matters to a fold, even if its values are not folded
 			s.life.contribute(created, past)

@@ -38,7 +38,7 @@ type Merger struct {
 	wasted    int // accumulators of series that are gone, or have others
 	invalid   int // values of this merge that no law can take
 	forgets   map[mmapstore.ID]map[int]*Forgotten
-	folds     map[sourceKey]bool // folding: whose values are folded
+	folds     map[sourceKey]bool // folding: whose values are folded; nil: all
 	outline   outline            // of the last result
 }
 
@@ -92,7 +92,10 @@ func (m *Merger) accumulate(sources []Source) (changed bool) {
 }
 
 // adds reports whether the values of the source are wanted.
-func (m *Merger) adds(c *compiled) bool { return !m.folding || m.folds[c.key()] }
+func (m *Merger) adds(c *compiled) bool { return !m.folding || m.recording() || m.folds[c.key()] }
+
+// recording: see Recorder.
+func (m *Merger) recording() bool { return m.folding && m.folds == nil }
 
 // torn reports whether sources disagree about a family. What its losers left depends
 // on their values.
@@ -123,7 +126,7 @@ func (m *Merger) compile(sources []Source) (changed bool) {
 		key := keyOf(&meta, history)
 		c, ok := m.sources[key]
 		if !ok {
-			c = &compiled{history: history, witness: meta.Witness}
+			c = &compiled{witness: meta.Witness}
 			if c.witness == nil {
 				c.witness = new(Witness)
 			}
@@ -131,7 +134,7 @@ func (m *Merger) compile(sources []Source) (changed bool) {
 		} else if c.stamp == m.merge {
 			continue // one source under two names counts once
 		}
-		c.meta, c.stamp = meta, m.merge
+		c.meta, c.history, c.stamp = meta, history, m.merge
 		gone = m.takeSchema(src, c) || gone
 		stale = m.resolve(c) || stale
 		m.taking = append(m.taking, part{src, c, i})

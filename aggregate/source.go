@@ -49,6 +49,9 @@ type Meta struct {
 	// Inode is the file's, where ID is not written in it, so that others who
 	// have it open can tell that it was absorbed.
 	Inode Inode
+	// Delayed: what Load gives was read by somebody else, some time ago, so that our not
+	// having found a set before says nothing about when it was made.
+	Delayed bool
 	// Witness is for who has the source open for several merges to remember, as
 	// long as the source is the same. Default: each Merger has its own.
 	Witness *Witness

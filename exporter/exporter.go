@@ -31,9 +31,18 @@ type Member struct {
 	Archiver *archiver.Archiver
 }
 
+// Provider is where sources come from that lie in no directory: other hosts, say. Each call
+// gives all that there are at the moment, which do not change any more. It fails where a part would pass for
+// the whole.
+type Provider interface {
+	Sources(ctx context.Context) ([]aggregate.Source, error)
+}
+
 // Options are the choices of New. The zero value works.
 type Options struct {
 	Members []Member
+	// Providers take part in the merge as the directories do.
+	Providers []Provider
 	// DirectoryLabel is the name of a label with the path of the directory for
 	// those metrics of the exporter that are about one. Default: none, and what
 	// they count is summed over all directories.
@@ -59,6 +68,7 @@ type Exporter struct {
 	share   *sharer[*scrape]
 	own     *ownMetrics
 	report  *reporter
+	others  []Provider
 	process bool         // as Options.ProcessMetrics
 	handler http.Handler // answer, instrumented or not
 
@@ -75,6 +85,7 @@ func New(o Options) *Exporter {
 		merger:  aggregate.NewMerger(nil),
 		own:     newOwnMetrics(o),
 		report:  newReporter(o.Logger),
+		others:  slices.Clone(o.Providers),
 		process: o.ProcessMetrics,
 		members: slices.Clone(o.Members),
 	}

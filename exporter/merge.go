@@ -90,11 +90,18 @@ func (e *Exporter) mergeMembers(ctx context.Context, c *census) (*aggregate.Resu
 		sources = append(sources, v.Sources()...)
 		of = append(of, slices.Repeat([]*dirCensus{c.take(m, v)}, len(sources)-len(of))...)
 	}
+	for _, p := range e.others {
+		others, err := p.Sources(ctx)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, others...)
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	result, _ := e.merger.Merge(sources) // the errors are those of result.Unread
-	for _, u := range result.Unread {
+	for _, u := range result.Unread {    // of which providers have none
 		of[u.Source].problem(directory.Problem{Path: sources[u.Source].Meta().Name, Err: u.Err})
 	}
 	return result, nil

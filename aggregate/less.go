@@ -1,0 +1,110 @@
+package aggregate
+
+import (
+	"math"
+	"slices"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// Less is a record without what a base holds already: counts and sums that others
+// count. What is in base alone, and what of a it does not have, stays away or stays as
+// it is; so does a series that began anew since, which shows less than base has.
+// Other gauges than sums are as in the record, to be merged with those of the base.
+//
+// Neither is changed. The result shares Schema and History with a.
+func Less(a, base *Archive) *Archive {
+	if len(base.Schema.Series) == 0 {
+		return a
+	}
+	held := make(map[heldKey]int, len(base.Schema.Series))
+	for i := range base.Schema.Series {
+		held[base.heldKey(i)] = i
+	}
+	less := &Archive{ID: a.ID, Generation: a.Generation, Schema: a.Schema, History: a.History, Words: slices.Clone(a.Words)}
+	for i := range a.Schema.Series {
+		if j, ok := held[a.heldKey(i)]; ok {
+			less.subtract(i, base, j)
+		}
+	}
+	return less
+}
+
+// heldKey tells the series of an archive apart, over archives.
+type heldKey struct {
+	name   string
+	typ    mmapstore.Type
+	mode   mmapstore.Mode
+	labels mmapstore.Labels
+}
+
+func (a *Archive) heldKey(i int) heldKey {
+	s := &a.Schema.Series[i]
+	f := &a.Schema.Families[s.Family]
+	return heldKey{f.Name, f.Type, f.Mode, s.Labels}
+}
+
+// wordsOf are the words of the i-th series, and its family.
+func (a *Archive) wordsOf(i int) ([]uint64, *mmapstore.Family) {
+	s := &a.Schema.Series[i]
+	f := &a.Schema.Families[s.Family]
+	return a.Words[s.Word:][:f.WordCount(archiveSumWords)], f
+}
+
+// subtract takes the j-th series of base off the i-th.
+func (a *Archive) subtract(i int, base *Archive, j int) {
+	words, f := a.wordsOf(i)
+	from, of := base.wordsOf(j)
+	switch {
+	case f.Type == mmapstore.Counter || f.Type == mmapstore.Untyped:
+		if words[0] >= from[0] {
+			words[0] -= from[0]
+			subtractFloats(words[1:], from[1:])
+		}
+	case f.Type == mmapstore.Summary:
+		if words[2] >= from[2] {
+			words[2] -= from[2]
+			subtractFloats(words, from)
+		}
+	case f.Type == mmapstore.Histogram:
+		if subtractBuckets(words[archiveSumWords:], f.Bounds, from[archiveSumWords:], of.Bounds) {
+			subtractFloats(words, from)
+		}
+	case f.Mode == mmapstore.Sum && from[0] != 0 && words[0] != 0:
+		words[1] = math.Float64bits(math.Float64frombits(words[1]) - math.Float64frombits(from[1]))
+	}
+}
+
+// subtractFloats takes one unrounded sum off another.
+func subtractFloats(words, from []uint64) {
+	var s sum
+	for i := range archiveSumWords {
+		s.add(math.Float64frombits(words[i]))
+		if was := math.Float64frombits(from[i]); finite(was) { // what is not stays: nothing can be added to it
+			s.add(-was)
+		}
+	}
+	hi, lo := s.parts()
+	words[0], words[1] = math.Float64bits(hi), math.Float64bits(lo)
+}
+
+// subtractBuckets takes buckets off others, and reports whether they were there.
+func subtractBuckets(words []uint64, bounds []float64, from []uint64, of []float64) bool {
+	off := make([]uint64, len(words))
+	for i, n := range from {
+		to := len(bounds)
+		if i < len(of) {
+			to, _ = slices.BinarySearch(bounds, of[i])
+		}
+		off[to] += n
+	}
+	for i, n := range off {
+		if words[i] < n {
+			return false
+		}
+	}
+	for i, n := range off {
+		words[i] -= n
+	}
+	return true
+}

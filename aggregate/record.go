@@ -1,0 +1,111 @@
+package aggregate
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// Recorder makes records of a set of sources, one after the other: what a reader
+// elsewhere needs to take part in their merge without them. What it learned of the
+// sources it keeps from record to record, as a Merger does. It is for one goroutine at
+// a time.
+type Recorder struct {
+	m    *Merger
+	last *Archive
+}
+
+// NewRecorder makes a recorder. now gives the time of day, to several goroutines; nil
+// means time.Now.
+func NewRecorder(now func() time.Time) *Recorder {
+	m := NewMerger(now)
+	m.folding = true
+	return &Recorder{m: m}
+}
+
+// Record is the sources as one, which stands for all of them: sums are unrounded, types
+// and modes that disagree stay apart, and gauges of the living are there as well, so that
+// it is to be taken As a source that lives as long as whoever records. Merged with the
+// records of others it gives what a merge of all sources would.
+//
+// As long as nothing but values changed, records share Schema and History. A source
+// that cannot be read takes part with its last good values; one that never could be
+// is in unread, as are the others.
+func (r *Recorder) Record(sources []Source) (record *Archive, unread []Unread) {
+	if r.m.accumulate(sources) || r.last == nil {
+		r.last = r.m.layOut()
+	}
+	record = &Archive{Schema: r.last.Schema, History: r.last.History}
+	record.Words = make([]uint64, 0, record.Schema.Words)
+	for _, v := range r.m.recorded() {
+		for _, s := range v.recorded() {
+			record.Words = r.m.appendWords(record.Words, s)
+		}
+	}
+	return record, r.m.unread()
+}
+
+// layOut is a record without its values.
+func (m *Merger) layOut() *Archive {
+	a := NewArchive()
+	for _, v := range m.recorded() {
+		a.addFamily(v, nil)
+		for _, s := range v.recorded() {
+			if v.typ == mmapstore.Histogram && !slices.Equal(a.Schema.Families[len(a.Schema.Families)-1].Bounds, s.bounds) {
+				a.addFamily(v, s.bounds)
+			}
+			created := s.life.createdTime()
+			if v.mode.PerProcess() {
+				created = m.birth(s)
+			}
+			a.layOutSeries(s, created, s.life.past)
+		}
+	}
+	return a
+}
+
+// recorded are the variants of all groups, in an order of their own.
+func (m *Merger) recorded() (all []*variant) {
+	for _, g := range m.sortedGroups() {
+		slices.SortFunc(g.variants, func(a, b *variant) int {
+			return cmp.Or(cmp.Compare(a.typ, b.typ), cmp.Compare(a.mode, b.mode))
+		})
+		for _, v := range g.variants {
+			if v.newest != unborn {
+				all = append(all, v)
+			}
+		}
+	}
+	return all
+}
+
+// recorded are the series of the variant to which somebody contributes. Series of the
+// same bounds follow each other, and share a family.
+func (v *variant) recorded() []*series {
+	all := slices.DeleteFunc(slices.Clone(v.order), func(s *series) bool { return s.life.contributors == 0 })
+	if v.typ == mmapstore.Histogram {
+		slices.SortStableFunc(all, func(a, b *series) int { return slices.Compare(a.bounds, b.bounds) })
+	}
+	return all
+}
+
+// addFamily adds a family to the archive, a histogram with the bounds.
+func (a *Archive) addFamily(v *variant, bounds []float64) {
+	a.History.Families = append(a.History.Families, v.newest)
+	a.Schema.Families = append(a.Schema.Families, mmapstore.Family{
+		Name: v.name, Help: v.help, Unit: v.unit, Type: v.typ, Mode: v.mode,
+		Bounds: bounds, Spelled: v.spelling.of(bounds), Partial: v.observed != nil,
+	})
+}
+
+// layOutSeries adds a series to the family that was added last, without its words.
+func (a *Archive) layOutSeries(s *series, created int64, past Past) {
+	family := len(a.Schema.Families) - 1
+	a.Schema.Series = append(a.Schema.Series, mmapstore.Series{
+		Family: family, Labels: s.labels, Created: created, Word: a.Schema.Words,
+	})
+	a.Schema.Words += a.Schema.Families[family].WordCount(archiveSumWords)
+	a.History.Series = append(a.History.Series, past)
+}

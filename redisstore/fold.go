@@ -1,0 +1,136 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// foldAtOnce bounds how many hosts one commit folds.
+const foldAtOnce = 256
+
+// Run folds hosts that are gone, round after round, until ctx ends. Several readers may run
+// it: of those that fold at one moment one comes through, and the others see what it
+// did.
+func (r *Reader) Run(ctx context.Context) error {
+	for {
+		if err := r.Fold(ctx); ctx.Err() == nil {
+			_ = r.folding.note(err)
+		}
+		if !sleep(ctx, r.folding.wait(r.o.Interval)) {
+			return nil
+		}
+	}
+}
+
+// Fold runs one round: all hosts that are gone for good are folded, unless another reader
+// is faster.
+func (r *Reader) Fold(ctx context.Context) error {
+	for {
+		more, err := r.foldSome(ctx)
+		if err != nil {
+			return fmt.Errorf("namespace %q in Redis: %w", r.o.Namespace, err)
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+func (r *Reader) foldSome(ctx context.Context) (more bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.update(ctx); err != nil {
+		return false, err
+	}
+	gone := r.gone()
+	forgets := r.deletes()
+	o := r.foldOptions()
+	if !r.calm() || len(gone) == 0 && !forgets && !r.archive.Expires(o) {
+		return false, nil
+	}
+	o.Partial = !forgets // then what others show does not matter
+	absorb := make(map[mmapstore.ID]bool, len(gone))
+	var sources []aggregate.Source
+	for _, h := range gone {
+		absorb[h.id] = true
+		sources = append(sources, h.source(mmapstore.Dead, r.keys, nil))
+	}
+	if forgets {
+		for _, h := range r.sorted() {
+			if !absorb[h.id] && h.record != nil {
+				sources = append(sources, h.source(h.state(r.now), r.keys, nil))
+			}
+		}
+	}
+	next, changed, err := aggregate.Fold(r.archive, sources, absorb, o)
+	if err != nil || !changed {
+		return false, err
+	}
+	done, err := r.commit(ctx, next, gone)
+	return done && len(gone) == foldAtOnce, err
+}
+
+func (r *Reader) foldOptions() aggregate.FoldOptions {
+	return aggregate.FoldOptions{KeepIDs: r.o.Retention}
+}
+
+// gone are hosts that have said goodbye, or were not heard of for long enough.
+func (r *Reader) gone() (all []*host) {
+	for _, h := range r.sorted() {
+		gone := h.entry.final() || h.entry.age(r.now) > r.o.HostTTL
+		if gone && h.record != nil && h.seq == h.entry.seq && len(all) < foldAtOnce {
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
+// deletes reports whether some host has deleted a series of which the archive may hold a
+// share. That is forgotten if all hosts are known, and none shows it.
+func (r *Reader) deletes() bool {
+	found := false
+	for _, h := range r.hosts {
+		if h.record == nil {
+			return false
+		}
+		for i := range h.record.History.Series {
+			found = found || h.record.History.Series[i].Deleted != 0
+		}
+	}
+	return found
+}
+
+// commit puts the successor of the archive in force, in the same step in which the hosts
+// that it holds leave the index. It reports false if somebody was faster.
+func (r *Reader) commit(ctx context.Context, next *aggregate.Archive, gone []*host) (done bool, err error) {
+	e := edition{next.Generation, next.ID, r.o.ByHost}
+	names := []string{r.keys.index(), r.keys.archive()}
+	args := []any{r.edition.String(), e.String(), encodeArchive(next), r.o.HostTTL.Milliseconds(), r.o.Retention.Milliseconds()}
+	for _, h := range gone {
+		names = append(names, r.keys.host(h.id), r.keys.gone(h.id))
+		args = append(args, h.id.String(), h.seq)
+	}
+	answer, err := r.scripts.fold.Run(ctx, r.o.Client, names, args...).Text()
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("commit the archive: %w", err)
+	case answer == "archive", answer == "moved":
+		return false, nil
+	case answer != "ok":
+		return false, errors.New("commit the archive: answer " + answer)
+	}
+	next.Succeed(r.archive, time.Now())
+	r.archive, r.edition = next, e
+	for _, h := range gone {
+		r.recent.add(h, time.Now())
+		delete(r.hosts, h.id)
+	}
+	r.metrics.folded.Add(uint64(len(gone)))
+	r.metrics.commits.Add(1)
+	return true, nil
+}

@@ -1,0 +1,68 @@
+package redisstore
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// health is how it goes with something that is tried again and again: said once when it
+// changes. Goroutines may share it.
+type health struct {
+	log  *slog.Logger
+	what string // "publish to Redis"
+
+	mu       sync.Mutex
+	failing  string    // why the last try failed; "" if it did not
+	failures uint64    // of all tries
+	row      int       // of failures, in a row
+	good     time.Time // when the last try that worked did
+}
+
+// note takes notice of a try and returns its error. An error of another text is news.
+func (h *health) note(err error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil {
+		if h.failing != "" {
+			h.log.Info("Can "+h.what+" again", "failures", h.row)
+		}
+		h.failing, h.row, h.good = "", 0, time.Now()
+		return nil
+	}
+	h.failures++
+	h.row++
+	if h.failing == "" {
+		h.log.Warn("Cannot "+h.what, "err", err)
+	}
+	h.failing = err.Error()
+	return err
+}
+
+// state is a snapshot: whether the last try worked, how many did not, and when one did
+// last.
+func (h *health) state() (ok bool, failures uint64, good time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failing == "" && !h.good.IsZero(), h.failures, h.good
+}
+
+// Limits of the wait after a failure.
+const (
+	firstRetry = 500 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+// wait is how long to wait until the next try: the interval while all is well, and
+// longer with each failure in a row. Hosts that began at one moment drift apart.
+func (h *health) wait(interval time.Duration) time.Duration {
+	h.mu.Lock()
+	row := h.row
+	h.mu.Unlock()
+	if row == 0 {
+		return interval - time.Duration(rand.Float64()*float64(interval)/10)
+	}
+	backoff := min(firstRetry<<min(row-1, 16), max(lastRetry, interval))
+	return backoff/2 + time.Duration(rand.Float64()*float64(backoff)/2)
+}

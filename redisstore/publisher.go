@@ -1,0 +1,295 @@
+//go:build unix
+
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/directory"
+)
+
+// Defaults of publishers and readers.
+const (
+	DefaultInterval  = 10 * time.Second
+	DefaultHostTTL   = time.Hour
+	DefaultRetention = 24 * time.Hour
+	// closeTimeout bounds how long Close strives to publish once more.
+	closeTimeout = 5 * time.Second
+)
+
+// PublisherOptions are the choices of NewPublisher. Client and Directory are needed; for
+// the rest the zero value works.
+type PublisherOptions struct {
+	// Client is for the caller to close, after the publisher.
+	Client redis.UniversalClient
+	// Directory is what is published.
+	Directory *directory.Directory
+	// Namespace of the fleet. Default: DefaultNamespace.
+	Namespace string
+	// Host is the value of the label host. Default: the host's name.
+	Host string
+	// Interval between publications. Default 10 s. A host that was not heard of for three
+	// of them leaves the live modes of gauges.
+	Interval time.Duration
+	// Retention is how long Redis remembers hosts that were folded, as the readers have it.
+	// A directory that was away for longer counts from its return only. Default 24 h.
+	Retention time.Duration
+	// Ephemeral: after Close nobody goes on from the files of the directory, so that
+	// Redis need not keep what would tell old counts from new ones.
+	Ephemeral bool
+	// Logger hears of changes for better or worse. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+func (o *PublisherOptions) setDefaults() error {
+	o.Namespace = cmp.Or(o.Namespace, DefaultNamespace)
+	o.Interval = cmp.Or(o.Interval, DefaultInterval)
+	o.Retention = cmp.Or(o.Retention, DefaultRetention)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Host == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("name of the host: %w", err)
+		}
+		o.Host = name
+	}
+	o.Host = strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(o.Host, "\uFFFD"))
+	if o.Client == nil || o.Directory == nil {
+		return errors.New("a publisher needs a client and a directory")
+	}
+	return CheckNamespace(o.Namespace)
+}
+
+// Publisher publishes a directory again and again, from a goroutine of its own, until it
+// is closed. Of several publishers of one directory, in any process, one is at work; the
+// others stand by. What fails is tried again; nothing queues up, as each publication
+// says all. Goroutines may share it.
+type Publisher struct {
+	o       PublisherOptions
+	log     *slog.Logger
+	keys    keys
+	scripts scripts
+	file    identityFile
+	health  *health
+	metrics *publisherMetrics
+
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the goroutine has ended
+
+	// mu guards the rest, for the length of a publication.
+	mu       sync.Mutex
+	closed   bool
+	lock     *os.File // nil until it is ours
+	recorder *aggregate.Recorder
+	as       identity
+	touched  time.Time // when the identity's file was confirmed last
+	sent     sent
+}
+
+// NewPublisher begins to publish. Nothing that fails later is told to the caller but by
+// Flush and Close.
+func NewPublisher(o PublisherOptions) (*Publisher, error) {
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	log := o.Logger.With("dir", o.Directory.Path())
+	p := &Publisher{
+		o: o, log: log, keys: keysOf(o.Namespace), scripts: newScripts(), file: identityFile{o.Directory},
+		health: &health{log: log, what: "publish to Redis"}, metrics: newPublisherMetrics(),
+		done: make(chan struct{}), recorder: aggregate.NewRecorder(nil),
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	go p.run(ctx)
+	return p, nil
+}
+
+// Collectors are metrics about the publisher.
+func (p *Publisher) Collectors() []prometheus.Collector {
+	return []prometheus.Collector{PublishersCollector(func() []*Publisher { return []*Publisher{p} })}
+}
+
+func (p *Publisher) run(ctx context.Context) {
+	defer close(p.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if err := p.publish(ctx, stateLive); ctx.Err() == nil {
+			_ = p.health.note(err)
+		}
+		timer.Reset(p.health.wait(p.o.Interval))
+	}
+}
+
+// Flush publishes now, after a task say, and returns when Redis has it.
+func (p *Publisher) Flush(ctx context.Context) error {
+	err := p.publish(ctx, stateLive)
+	if ctx.Err() == nil {
+		_ = p.health.note(err)
+	}
+	return err
+}
+
+// Close publishes for the last time, for five seconds at most, and says so: readers fold
+// the host at once. It returns why that failed; then Redis has the last publication that
+// worked, and readers fold it when they have not heard of the host for long enough.
+func (p *Publisher) Close() error {
+	p.cancel()
+	<-p.done
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	state := stateFinal
+	if p.o.Ephemeral {
+		state = stateEphemeral
+	}
+	err := p.health.note(p.publish(ctx, state))
+	for err != nil && !errors.Is(err, errClosed) && sleep(ctx, p.health.wait(p.o.Interval)) {
+		err = p.health.note(p.publish(ctx, state))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.lock != nil {
+		p.lock.Close()
+		p.lock = nil
+	}
+	if errors.Is(err, errClosed) {
+		return nil
+	}
+	return err
+}
+
+// sleep reports false if ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+var errClosed = errors.New("the publisher is closed")
+
+// publish records the directory and sends what is new about it. A directory that is not
+// there, or that another publisher has, is no failure.
+func (p *Publisher) publish(ctx context.Context, state hostState) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	view, err := p.o.Directory.Scan(ctx)
+	if err != nil {
+		return fmt.Errorf("scan the directory: %w", err)
+	}
+	defer view.Close()
+	if view.Missing && p.lock == nil {
+		return nil
+	}
+	record, _ := p.recorder.Record(view.Sources()) // what cannot be read the exporter names
+	if ours, err := p.identify(ctx, record); !ours || err != nil {
+		return err
+	}
+	if err := p.send(ctx, record, state); err != nil {
+		return err
+	}
+	return p.confirm()
+}
+
+// identify finds out as which host to publish, and reports false where that is for another
+// publisher to do.
+func (p *Publisher) identify(ctx context.Context, record *aggregate.Archive) (ours bool, err error) {
+	if p.lock != nil {
+		return true, nil
+	}
+	lock, err := p.file.lock()
+	p.metrics.standby.Store(lock == nil && err == nil)
+	if lock == nil {
+		return false, err
+	}
+	as, err := p.file.load()
+	switch {
+	case errors.Is(err, errNoIdentity):
+		as = identity{}.next(aggregate.NewArchive())
+		err = p.file.save(as)
+	case errors.Is(err, errDamagedIdentity):
+		// What was published under the id that is lost stays; to count it again would be
+		// worse than to lose what was counted since.
+		p.log.Warn("The host id is damaged: the directory is another host from here on, and counts from now", "err", err)
+		p.metrics.baseless.Add(1)
+		as = identity{}.next(record)
+		if err = p.file.discard(); err == nil {
+			err = p.file.save(as)
+		}
+	case err == nil && time.Since(as.confirmed) > p.o.Retention:
+		as, err = p.afterLongAbsence(ctx, as, record)
+	}
+	if err != nil {
+		lock.Close()
+		return false, err
+	}
+	p.lock, p.as, p.touched = lock, as, time.Now()
+	return true, nil
+}
+
+// afterLongAbsence is as whom to go on when Redis may have forgotten that it has
+// folded the host. If it knows of the host, all is well.
+func (p *Publisher) afterLongAbsence(ctx context.Context, as identity, record *aggregate.Archive) (identity, error) {
+	n, err := p.o.Client.Exists(ctx, p.keys.host(as.id), p.keys.gone(as.id)).Result()
+	if err != nil || n > 0 {
+		return as, err
+	}
+	p.log.Warn("The directory was away for longer than Redis remembers: it counts from now", "confirmed", as.confirmed)
+	p.metrics.baseless.Add(1)
+	next := as.next(record)
+	return next, p.file.save(next)
+}
+
+// confirmEvery is how often the identity's file is told that all is well.
+const confirmEvery = time.Minute
+
+// confirm notes that a publication was acknowledged. Whoever has removed the file gets
+// it back: it must be there when the next publisher comes.
+func (p *Publisher) confirm() error {
+	now := time.Now()
+	gone := false
+	if there, err := p.file.there(); err == nil {
+		gone = !there
+	}
+	if now.Sub(p.touched) < confirmEvery && !gone {
+		return nil
+	}
+	p.touched = now
+	err := p.file.confirm()
+	if errors.Is(err, errNoIdentity) {
+		return p.file.save(p.as)
+	}
+	return err
+}

@@ -1,0 +1,212 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// ReaderOptions are the choices of NewReader. Client is needed; for the rest the zero value
+// works.
+type ReaderOptions struct {
+	// Client is for the caller to close, after the reader.
+	Client redis.UniversalClient
+	// Namespace of the fleet. Default: DefaultNamespace.
+	Namespace string
+	// Labels are added to every series.
+	Labels []mmapstore.Label
+	// ByHost keeps hosts apart, by a label host on every series. Otherwise gauges of the
+	// modes all and liveall alone have it. All readers of a namespace must agree.
+	ByHost bool
+	// HostTTL is how long after it was last heard of a host is folded. Default 1 h.
+	HostTTL time.Duration
+	// Interval between rounds in which hosts are folded. Default 10 s.
+	Interval time.Duration
+	// Retention is how long Redis remembers what was folded of a host. Default 24 h.
+	Retention time.Duration
+	// Logger hears of changes for better or worse. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+func (o *ReaderOptions) setDefaults() error {
+	o.Namespace = cmp.Or(o.Namespace, DefaultNamespace)
+	o.HostTTL = cmp.Or(o.HostTTL, DefaultHostTTL)
+	o.Interval = cmp.Or(o.Interval, DefaultInterval)
+	o.Retention = cmp.Or(o.Retention, DefaultRetention)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Client == nil {
+		return errors.New("a reader needs a client")
+	}
+	return CheckNamespace(o.Namespace)
+}
+
+// Reader follows the hosts of a namespace. What it knows of them it keeps from read to
+// read and fetches again only if it changed; and it puts back what Redis has lost.
+// Goroutines may share it.
+type Reader struct {
+	o       ReaderOptions
+	log     *slog.Logger
+	keys    keys
+	scripts scripts
+	metrics *readerMetrics
+	folding *health
+
+	// mu guards what is known, for the length of a read or a fold.
+	mu      sync.Mutex
+	archive *aggregate.Archive
+	edition edition // of archive
+	hosts   map[mmapstore.ID]*host
+	recent  recent
+	now     time.Time // of Redis, at the last read
+	calmAt  time.Time // our own clock: hosts may be folded from then on; see restore.go
+}
+
+// NewReader makes a reader. It fetches nothing before the first Read.
+func NewReader(o ReaderOptions) (*Reader, error) {
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	log := o.Logger.With("namespace", o.Namespace)
+	return &Reader{
+		o: o, log: log, keys: keysOf(o.Namespace), scripts: newScripts(), metrics: newReaderMetrics(o.Namespace),
+		folding: &health{log: log, what: "fold hosts that are gone"},
+		archive: aggregate.NewArchive(), hosts: make(map[mmapstore.ID]*host),
+	}, nil
+}
+
+// Read brings what is known of the namespace up to date and returns it as sources of a
+// merge, which do not change any more. What was known stays known when it fails.
+func (r *Reader) Read(ctx context.Context) ([]aggregate.Source, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.update(ctx); err != nil {
+		return nil, fmt.Errorf("namespace %q in Redis: %w", r.o.Namespace, err)
+	}
+	return r.sources(), nil
+}
+
+// sources are the archive and the hosts that it does not hold.
+func (r *Reader) sources() []aggregate.Source {
+	sources := []aggregate.Source{r.archive.Source(r.keys.archive(), r.o.Labels)}
+	for _, h := range r.sorted() {
+		if h.record != nil && !r.archive.Holds(h.id) {
+			sources = append(sources, h.source(h.state(r.now), r.keys, r.o.Labels))
+		}
+	}
+	return sources
+}
+
+// sorted are the hosts in the order of their ids.
+func (r *Reader) sorted() []*host {
+	return slices.SortedFunc(maps.Values(r.hosts), func(a, b *host) int { return slices.Compare(a.id[:], b.id[:]) })
+}
+
+// index is what Redis says at one moment.
+type index struct {
+	now     time.Time
+	edition edition
+	entries map[mmapstore.ID]entry
+}
+
+// updateTries bounds how often the archive may change while hosts are fetched.
+const updateTries = 5
+
+// update fetches what is new. Counts go over from a host to the archive, so both must be
+// of one moment: the archive is looked at again after the last host was fetched.
+func (r *Reader) update(ctx context.Context) error {
+	for range updateTries {
+		x, err := r.fetchIndex(ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.agree(x); err != nil {
+			return err
+		}
+		settled, err := r.putBack(ctx, x)
+		if err == nil && settled {
+			settled, err = r.fetch(ctx, x)
+		}
+		if err != nil {
+			return err
+		}
+		if settled {
+			r.settle(x)
+			return nil
+		}
+	}
+	return errors.New("the archive keeps changing")
+}
+
+// fetchIndex is one round trip.
+func (r *Reader) fetchIndex(ctx context.Context) (*index, error) {
+	var clock *redis.TimeCmd
+	var all *redis.MapStringStringCmd
+	_, err := r.o.Client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		all = p.HGetAll(ctx, r.keys.index())
+		clock = p.Time(ctx)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", r.keys.index(), err)
+	}
+	x := &index{now: clock.Val(), entries: make(map[mmapstore.ID]entry, len(all.Val()))}
+	malformed := 0
+	for field, value := range all.Val() {
+		if field == fieldArchive {
+			if x.edition, err = parseEdition(value); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		id, err1 := parseID(field)
+		e, err2 := parseEntry(value)
+		if err := errors.Join(err1, err2); err != nil {
+			malformed++
+			r.metrics.bad.say(r.log, field, err)
+			continue
+		}
+		x.entries[id] = e
+	}
+	r.metrics.malformed.Store(int64(malformed))
+	return x, nil
+}
+
+// agree refuses a namespace whose archive keeps hosts apart when we do not: sums over
+// hosts could not be told from series that had the label host before.
+func (r *Reader) agree(x *index) error {
+	if x.edition.byHost && !r.o.ByHost {
+		return errors.New("its archive keeps hosts apart: all its readers need --redis.by-host")
+	}
+	return nil
+}
+
+// settle makes what was fetched what is known.
+func (r *Reader) settle(x *index) {
+	r.now = x.now
+	states := map[string]int64{"live": 0, "expired": 0, "final": 0}
+	for id, h := range r.hosts {
+		if _, ok := x.entries[id]; !ok { // it was folded: what is merely lost was put back
+			delete(r.hosts, id)
+			continue
+		}
+		states[h.stateName(r.now)]++
+	}
+	r.metrics.note(states, r.edition.generation)
+}
+
+// Collectors are metrics about the reader.
+func (r *Reader) Collectors() []prometheus.Collector { return r.metrics.collectors() }

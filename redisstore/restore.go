@@ -1,0 +1,168 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/mmapstore"
+)
+
+// Redis may forget: it is killed without having saved, or a replica takes over that lags
+// behind. A reader knows what there was, and puts it back. To do so twice, or in several
+// readers, changes nothing: publications have numbers, and archives say whom they hold.
+
+// patience is how many intervals a reader that finds no archive waits before it folds: one
+// that knows of an archive will have put it back by then.
+const patience = 3
+
+// calm reports whether hosts may be folded now.
+func (r *Reader) calm() bool {
+	if r.edition != (edition{}) {
+		return true
+	}
+	if r.calmAt.IsZero() {
+		r.calmAt = time.Now().Add(patience * r.o.Interval)
+	}
+	return !time.Now().Before(r.calmAt)
+}
+
+// putBack restores what we know and Redis does not, and takes the archive that is in
+// Redis. It reports whether the index still says what is there.
+func (r *Reader) putBack(ctx context.Context, x *index) (settled bool, err error) {
+	restored := 0
+	if x.edition != r.edition {
+		if restored, err = r.reconcile(ctx, x); err != nil {
+			return false, err
+		}
+	}
+	refused := false
+	for _, h := range r.lostHosts(x) {
+		if r.archive.Holds(h.id) {
+			continue // somebody has folded it
+		}
+		ok, err := r.putHostBack(ctx, h)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			restored++
+		}
+		refused = refused || !ok
+	}
+	if restored > 0 {
+		r.metrics.restored.Add(uint64(restored))
+		r.log.Warn("Redis had lost what is known here: it was put back", "count", restored)
+	}
+	return restored == 0 && !refused, nil
+}
+
+// lostHosts are those that we know, and that are not in the index, or with an older
+// publication.
+func (r *Reader) lostHosts(x *index) (lost []*host) {
+	for id, h := range r.hosts {
+		e, ok := x.entries[id]
+		if h.record != nil && (!ok || e.seq < h.seq) {
+			lost = append(lost, h)
+		}
+	}
+	return lost
+}
+
+// reconcile settles which archive counts, if the one in Redis is not the one that we know:
+// it is a later one, or ours must be put back, or others have gone on from an
+// earlier one, and what that lacks goes back as hosts.
+func (r *Reader) reconcile(ctx context.Context, x *index) (restored int, err error) {
+	there := aggregate.NewArchive()
+	if x.edition != (edition{}) {
+		b, err := r.o.Client.Get(ctx, r.keys.archive()).Bytes()
+		if err != nil {
+			return 0, fmt.Errorf("read %s: %w", r.keys.archive(), err)
+		}
+		if there, err = decodeArchive(b); err != nil {
+			return 0, fmt.Errorf("%s: %w", r.keys.archive(), err)
+		}
+	}
+	lacks := lacking(there, r.archive)
+	switch {
+	case len(lacks) == 0 && there.Generation >= r.archive.Generation:
+		r.archive, r.edition = there, edition{there.Generation, there.ID, x.edition.byHost} // if it is a later one than the index has, that is read again
+		return 0, nil
+	case there.Generation < r.archive.Generation && len(lacking(r.archive, there)) == 0:
+		return r.putArchiveBack(ctx, x)
+	}
+	return r.putRecentBack(ctx, there, x.edition, lacks)
+}
+
+// lacking are the hosts that one archive holds and the other does not.
+func lacking(in, of *aggregate.Archive) (ids []mmapstore.ID) {
+	for _, e := range of.Absorbed {
+		if !in.Holds(e.ID) {
+			ids = append(ids, e.ID)
+		}
+	}
+	return ids
+}
+
+// putArchiveBack makes ours the archive again. What it holds and is still known as a host
+// goes back first, so that Redis has again what a return needs.
+func (r *Reader) putArchiveBack(ctx context.Context, x *index) (int, error) {
+	names := []string{r.keys.index(), r.keys.archive()}
+	args := []any{x.edition.String(), r.edition.String(), encodeArchive(r.archive), r.o.Retention.Milliseconds()}
+	for _, e := range r.archive.Absorbed {
+		if h := r.recent.find(e.ID); h != nil && h.entry.state != stateEphemeral {
+			if _, err := r.putHostBack(ctx, h); err != nil {
+				return 0, err
+			}
+		}
+		names = append(names, r.keys.host(e.ID), r.keys.gone(e.ID))
+		args = append(args, e.ID.String())
+	}
+	answer, err := r.scripts.restore.Run(ctx, r.o.Client, names, args...).Text()
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("put the archive back: %w", err)
+	case answer == "archive":
+		return 0, nil // somebody was faster: the next read looks again
+	case answer != "ok":
+		return 0, errors.New("put the archive back: answer " + answer)
+	}
+	return 1, nil
+}
+
+// putRecentBack: others have gone on from an earlier archive. Theirs counts from now on,
+// and the hosts that it lacks go back as such, to be folded anew.
+func (r *Reader) putRecentBack(ctx context.Context, there *aggregate.Archive, e edition, lacks []mmapstore.ID) (restored int, err error) {
+	for _, id := range lacks {
+		h := r.recent.find(id)
+		if h == nil {
+			r.metrics.lost.Add(1)
+			r.log.Error("The archive in Redis goes on from an earlier one, and lacks a host that nobody knows any more", "id", id)
+			continue
+		}
+		ok, err := r.putHostBack(ctx, h)
+		if err != nil {
+			return restored, err
+		}
+		if ok {
+			restored++
+		}
+	}
+	r.archive, r.edition = there, e
+	return restored, nil
+}
+
+// putHostBack publishes for a host what it last published itself, unless Redis has
+// something later or knows that it was folded.
+func (r *Reader) putHostBack(ctx context.Context, h *host) (done bool, err error) {
+	age := max(h.entry.age(r.now), 0)
+	answer, err := r.scripts.publish.Run(ctx, r.o.Client, []string{r.keys.index(), r.keys.host(h.id), r.keys.gone(h.id)},
+		h.id.String(), h.seq, h.entry.ttl.Milliseconds(), string(h.entry.state), age.Milliseconds(), h.entry.name,
+		h.pub.digest, h.pub.schema, h.pub.values).Text()
+	if err != nil {
+		return false, fmt.Errorf("put host %s back: %w", h.id, err)
+	}
+	return answer == "ok", nil
+}
