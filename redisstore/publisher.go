@@ -205,15 +205,10 @@ func (p *Publisher) publish(ctx context.Context, state hostState) error {
 	if p.closed {
 		return errClosed
 	}
-	view, err := p.o.Directory.Scan(ctx)
-	if err != nil {
-		return fmt.Errorf("scan the directory: %w", err)
+	record, err := p.record(ctx)
+	if record == nil || err != nil {
+		return err
 	}
-	defer view.Close()
-	if view.Missing && p.lock == nil {
-		return nil
-	}
-	record, _ := p.recorder.Record(view.Sources()) // what cannot be read the exporter names
 	if ours, err := p.identify(ctx, record); !ours || err != nil {
 		return err
 	}
@@ -221,6 +216,20 @@ func (p *Publisher) publish(ctx context.Context, state hostState) error {
 		return err
 	}
 	return p.confirm()
+}
+
+// record is what the directory comes to; nil if it was never there.
+func (p *Publisher) record(ctx context.Context) (*aggregate.Archive, error) {
+	view, err := p.o.Directory.Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("scan the directory: %w", err)
+	}
+	defer view.Close() // before anything waits for Redis
+	if view.Missing && p.lock == nil {
+		return nil, nil
+	}
+	record, _ := p.recorder.Record(view.Sources()) // what cannot be read the exporter names
+	return record, nil
 }
 
 // identify finds out as which host to publish, and reports false where that is for another
