@@ -52,21 +52,21 @@ func (r *Reader) stale(x *index) (all []*host) {
 func (r *Reader) fetchBatch(ctx context.Context, x *index, hosts []*host) (same bool, err error) {
 	var on *redis.StringCmd
 	var got []*redis.SliceCmd
-	_, err = r.o.Client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	_, _ = r.o.Client.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		on = p.HGet(ctx, r.keys.index(), fieldArchive)
 		for _, h := range hosts {
 			got = append(got, p.HMGet(ctx, r.keys.host(h.id), wanted(h)...))
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) { // which says that there is no archive
+	if err := on.Err(); err != nil && !errors.Is(err, redis.Nil) { // which says that there is no archive
 		return false, fmt.Errorf("fetch hosts: %w", err)
 	}
 	if e, err := parseEdition(on.Val()); err != nil || e != x.edition {
 		return false, err
 	}
 	for i, h := range hosts {
-		if err := r.takeHost(h, got[i].Val()); err != nil {
+		if err := errors.Join(got[i].Err(), r.takeHost(h, got[i].Val())); err != nil { // of one host alone
 			r.metrics.bad.say(r.log, r.keys.host(h.id), err)
 		}
 	}

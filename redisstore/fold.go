@@ -47,6 +47,9 @@ func (r *Reader) foldSome(ctx context.Context) (more bool, err error) {
 	if err := r.update(ctx); err != nil {
 		return false, err
 	}
+	if err := r.keepArchive(ctx); err != nil {
+		return false, err
+	}
 	gone := r.gone()
 	forgets := r.deletes()
 	o := r.foldOptions()

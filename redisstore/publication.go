@@ -24,6 +24,9 @@ type publication struct {
 	values []byte
 }
 
+// size is how many bytes travel.
+func (p *publication) size() int { return len(p.schema) + len(p.values) }
+
 // Shared by all: both may be used by several goroutines.
 var (
 	compressor = sync.OnceValue(func() *zstd.Encoder {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -153,19 +154,18 @@ func (r *Reader) update(ctx context.Context) error {
 
 // fetchIndex is one round trip.
 func (r *Reader) fetchIndex(ctx context.Context) (*index, error) {
-	var clock *redis.TimeCmd
-	var all *redis.MapStringStringCmd
-	_, err := r.o.Client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		all = p.HGetAll(ctx, r.keys.index())
-		clock = p.Time(ctx)
-		return nil
-	})
+	answer, err := r.scripts.index.Run(ctx, r.o.Client, []string{r.keys.index()}).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", r.keys.index(), err)
 	}
-	x := &index{now: clock.Val(), entries: make(map[mmapstore.ID]entry, len(all.Val()))}
+	now, fields, err := indexAnswer(answer)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", r.keys.index(), err)
+	}
+	x := &index{now: now, entries: make(map[mmapstore.ID]entry, len(fields)/2)}
 	malformed := 0
-	for field, value := range all.Val() {
+	for i := 0; i+1 < len(fields); i += 2 {
+		field, value := fields[i], fields[i+1]
 		if field == fieldArchive {
 			if x.edition, err = parseEdition(value); err != nil {
 				return nil, err
@@ -183,6 +183,37 @@ func (r *Reader) fetchIndex(ctx context.Context) (*index, error) {
 	}
 	r.metrics.malformed.Store(int64(malformed))
 	return x, nil
+}
+
+// indexAnswer reads what index.lua returns: seconds and microseconds, then fields and
+// values of the hash in turn.
+func indexAnswer(answer []any) (now time.Time, fields []string, err error) {
+	if len(answer) != 2 {
+		return now, nil, fmt.Errorf("%w: %d parts", errEntry, len(answer))
+	}
+	clock, err1 := texts(answer[0])
+	fields, err2 := texts(answer[1])
+	if err := errors.Join(err1, err2); err != nil || len(clock) != 2 {
+		return now, nil, fmt.Errorf("%w: clock %q: %w", errEntry, clock, err)
+	}
+	seconds, err1 := strconv.ParseInt(clock[0], 10, 64)
+	micros, err2 := strconv.ParseInt(clock[1], 10, 64)
+	return time.Unix(seconds, micros*1000), fields, errors.Join(err1, err2)
+}
+
+// texts are the elements of an answer that is a list of strings.
+func texts(answer any) ([]string, error) {
+	all, ok := answer.([]any)
+	if !ok {
+		return nil, fmt.Errorf("%w: %T for a list", errEntry, answer)
+	}
+	list := make([]string, len(all))
+	for i := range all {
+		if list[i], ok = all[i].(string); !ok {
+			return nil, fmt.Errorf("%w: %T for a string", errEntry, all[i])
+		}
+	}
+	return list, nil
 }
 
 // agree refuses a namespace whose archive keeps hosts apart when we do not: sums over

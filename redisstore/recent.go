@@ -10,7 +10,10 @@ import (
 // recent is the hosts that were folded by us not long ago, with their publications, in the
 // order in which they were: should Redis forget the archive that holds them, they are
 // needed again.
-type recent struct{ all []folded }
+type recent struct {
+	all   []folded
+	bytes int // of their publications
+}
 
 type folded struct {
 	*host
@@ -20,17 +23,20 @@ type folded struct {
 // Limits of what is kept.
 const (
 	recentAge   = 10 * time.Minute
-	recentCount = 2000
+	recentBytes = 64 << 20
 )
 
 func (r *recent) add(h *host, now time.Time) {
-	r.all = slices.DeleteFunc(r.all, func(f folded) bool { return now.Sub(f.at) > recentAge })
-	if n := len(r.all) - recentCount + 1; n > 0 {
-		r.all = slices.Delete(r.all, 0, n)
-	}
 	kept := *h
 	kept.as, kept.record = nil, nil // what travels is enough
 	r.all = append(r.all, folded{&kept, now})
+	r.bytes += kept.pub.size()
+	drop := 0
+	for drop < len(r.all) && (r.bytes > recentBytes || now.Sub(r.all[drop].at) > recentAge) {
+		r.bytes -= r.all[drop].pub.size()
+		drop++
+	}
+	r.all = slices.Delete(r.all, 0, drop)
 }
 
 // find is the host, nil if it was not folded lately.

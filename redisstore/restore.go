@@ -96,14 +96,31 @@ func (r *Reader) reconcile(ctx context.Context, x *index) (restored int, err err
 	return r.putRecentBack(ctx, there, x.edition, lacks)
 }
 
-// lacking are the hosts that one archive holds and the other does not.
+// lacking are the hosts that one archive holds and the other does not, as far as it tells.
 func lacking(in, of *aggregate.Archive) (ids []mmapstore.ID) {
 	for _, e := range of.Absorbed {
-		if !in.Holds(e.ID) {
+		if !in.Holds(e.ID) && e.Generation >= in.Horizon {
 			ids = append(ids, e.ID)
 		}
 	}
 	return ids
+}
+
+// keepArchive puts the archive back if nothing but its key was lost.
+func (r *Reader) keepArchive(ctx context.Context) error {
+	if r.edition == (edition{}) {
+		return nil
+	}
+	n, err := r.o.Client.StrLen(ctx, r.keys.archive()).Result()
+	if err != nil {
+		return fmt.Errorf("read %s: %w", r.keys.archive(), err)
+	}
+	if n > 0 {
+		return nil
+	}
+	r.log.Warn("Redis had lost the archive: it is put back")
+	_, err = r.putArchiveBack(ctx, &index{edition: r.edition})
+	return err
 }
 
 // putArchiveBack makes ours the archive again. What it holds and is still known as a host

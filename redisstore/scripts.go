@@ -10,6 +10,8 @@ import (
 // either in full or, where memory is short or a key has another type, not at all: each
 // looks before it writes.
 var (
+	//go:embed index.lua
+	indexLua string
 	//go:embed publish.lua
 	publishLua string
 	//go:embed fold.lua
@@ -18,10 +20,9 @@ var (
 	restoreLua string
 )
 
-// scripts are the programs with their digests. A client of its own for each, since
-// they keep state.
-type scripts struct{ publish, fold, restore *redis.Script }
+// scripts are the programs with their digests.
+type scripts struct{ index, publish, fold, restore *redis.Script }
 
 func newScripts() scripts {
-	return scripts{redis.NewScript(publishLua), redis.NewScript(foldLua), redis.NewScript(restoreLua)}
+	return scripts{redis.NewScript(indexLua), redis.NewScript(publishLua), redis.NewScript(foldLua), redis.NewScript(restoreLua)}
 }
