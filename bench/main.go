@@ -87,6 +87,8 @@ func groups() []*group {
 	all = append(all, hermesBursts()...)
 	all = append(all, redisSpeeds()...)
 	all = append(all, redisTraffic())
+	all = append(all, redisSizes()...)
+	all = append(all, fleetOf100())
 	return append(all, allocations(), sidecarMemory(), newCrowd(), newLifetimes())
 }
 

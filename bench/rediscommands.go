@@ -3,9 +3,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/promfold/promfold/redisstore"
 )
 
 // redisCommands is what Redis is asked for the increments of 100 processes, 100 a
@@ -13,8 +16,8 @@ import (
 type redisCommands struct{ commands, bytes *row }
 
 func redisTraffic() *group {
-	const of = ", for 10,000 increments a second of 100 processes on 10 hosts, against prometheus-distributed-client"
-	r := &redisCommands{commands: &row{path: "Redis commands a second" + of}, bytes: &row{path: "bytes sent to Redis a second" + of}}
+	const of = " a second for 10,000 increments a second, of 100 processes on 10 hosts of 5,000 series, against prometheus-distributed-client"
+	r := &redisCommands{commands: &row{path: "Redis commands" + of}, bytes: &row{path: "bytes sent to Redis" + of}}
 	return &group{rows: []*row{r.commands, r.bytes}, run: r.run}
 }
 
@@ -28,9 +31,20 @@ func (r *redisCommands) run(l *lab) error {
 	if err != nil {
 		return err
 	}
-	l.say("  prometheus-distributed-client: %.0f increments/s, %.3f commands and %.0f bytes each", theirs.increments, theirs.commands, theirs.bytes)
-	r.commands.set(figure(theirs.commands*redisRate, "/s"))
-	r.bytes.set(figure(theirs.bytes*redisRate, "B/s"))
+	l.say("  prometheus-distributed-client: %.0f increments/s", theirs.increments)
+	ours, err := l.askedByPublishers(server)
+	if err != nil {
+		return err
+	}
+	l.say("  promfold: %.0f increments/s", ours.increments)
+	tell := func(row *row, ours, theirs float64) {
+		row.set(outcome{
+			value: theirs / ours, low: theirs / ours, high: theirs / ours, unit: "x",
+			ours: number(ours*redisRate, "/s"), theirs: number(theirs*redisRate, "/s"),
+		})
+	}
+	tell(r.commands, ours.commands, theirs.commands)
+	tell(r.bytes, ours.bytes, theirs.bytes)
 	return nil
 }
 
@@ -80,5 +94,77 @@ func (l *lab) askedByPDC(server *redisServer, d time.Duration) (a asked, err err
 	if got, want := int(e.Sum("jobs_total")), done+many*len(redisQueues); got != want {
 		return a, fmt.Errorf("prometheus-distributed-client exposes %d increments of %d", got, want)
 	}
-	return asked{float64(u.calls()) / float64(done), float64(u.received) / float64(done), float64(done) / d.Seconds()}, nil
+	return u.each(done, d), nil
+}
+
+// each is what was asked for each of so many increments.
+func (u *usage) each(done int, d time.Duration) asked {
+	return asked{float64(u.calls()) / float64(done), float64(u.received) / float64(done), float64(done) / d.Seconds()}
+}
+
+// askedByPublishers counts on hosts that publish as often as they do by default, for
+// some such intervals.
+func (l *lab) askedByPublishers(server *redisServer) (a asked, err error) {
+	client := server.connected()
+	defer func() { err = errors.Join(err, client.Close()) }()
+	var hosts []*redisHost
+	defer func() {
+		for _, h := range hosts {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	interval := of(l, redisstore.DefaultInterval, 200*time.Millisecond)
+	m := newModel(of(l, host5000, smallHost))
+	for range of(l, 10, 2) {
+		h, err := l.host(m, of(l, 10, 2))
+		if err != nil {
+			return a, err
+		}
+		hosts = append(hosts, h)
+	}
+	var all []*redisHere
+	for i, h := range hosts {
+		if err := h.begin(client, fmt.Sprintf("host-%d", i), interval); err != nil {
+			return a, err
+		}
+		all = append(all, h.processes...)
+	}
+	done := 0
+	u, err := server.during(func() (err error) {
+		done, err = paced(all, 3*interval)
+		return err
+	})
+	if err != nil {
+		return a, err
+	}
+	for _, h := range hosts {
+		if err := h.publisher.Flush(context.Background()); err != nil {
+			return a, err
+		}
+	}
+	fleet, err := l.fleet(server, redisstore.DefaultNamespace)
+	if err != nil {
+		return a, err
+	}
+	defer fleet.close()
+	return u.each(done, 3*interval), fleet.await("jobs_total", done+len(all)*len(redisQueues))
+}
+
+// paced lets processes increment each of their counters in turn, at the rate of all.
+func paced(all []*redisHere, d time.Duration) (done int, err error) {
+	for began := time.Now(); ; {
+		passed := time.Since(began)
+		if passed >= d {
+			return done, nil
+		}
+		early := time.Duration(done)*time.Second/redisRate - passed
+		if early > 0 {
+			time.Sleep(early)
+			continue
+		}
+		if _, err := all[done/len(redisQueues)%len(all)].inc(len(redisQueues)); err != nil {
+			return done, err
+		}
+		done += len(redisQueues)
+	}
 }

@@ -81,7 +81,7 @@ func (r *redisIncrements) run(l *lab) (err error) {
 		here.add(golang, theirs)
 		inPython, inGo = inPython+of(l, r.python, 1000), inGo+of(l, r.golang, 1000)
 	}
-	if err := errors.Join(sides.files.hold(r.sample, inPython), sides.here.hold(r.sample, inGo)); err != nil {
+	if err := errors.Join(sides.files.fleet.await(r.sample, inPython), sides.here.fleet.await(r.sample, inGo)); err != nil {
 		return err
 	}
 	r.files.set(perSecond(files))

@@ -42,6 +42,15 @@ func (p *redisPython) end() error {
 	return err
 }
 
+// fill makes so many series of a counter.
+func (p *redisPython) fill(n int) error {
+	_, err := p.ask(fmt.Sprint("fill ", n))
+	return err
+}
+
+// merge is how long an exposition takes.
+func (p *redisPython) merge() (time.Duration, error) { return p.ask("merge") }
+
 // samples is the process' own exposition without when its series were created, which
 // are families of their own there and for promfold are none.
 func (p *redisPython) samples() (*exposition, error) {

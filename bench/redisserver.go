@@ -21,7 +21,8 @@ type redisServer struct {
 	cmd    *exec.Cmd
 	port   string
 	client *redis.Client // of one connection, for what is asked of the server itself
-	asking int64         // bytes of one question for its statistics
+	// Bytes of one question for its statistics, and of the answer.
+	asking, telling int64
 }
 
 func (l *lab) redis() (*redisServer, error) {
@@ -39,14 +40,19 @@ func (l *lab) redis() (*redisServer, error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%w: .ci/install-bench installs it", err)
 	}
-	s.client = redis.NewClient(&redis.Options{
-		Addr: "127.0.0.1:" + port, PoolSize: 1, MaxRetries: -1, DisableIdentity: true,
-	})
+	s.client = s.connected()
 	if err := s.answers(); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// connected is a client of one connection.
+func (s *redisServer) connected() *redis.Client { return redisAt(s.port) }
+
+func redisAt(port string) *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, PoolSize: 1, MaxRetries: -1, DisableIdentity: true})
 }
 
 // freePort is one that nobody has for the moment.
@@ -74,8 +80,11 @@ func (s *redisServer) answers() error {
 		return err
 	}
 	after, err := s.usage()
-	s.asking = after.received - before.received
-	return err
+	if err != nil {
+		return err
+	}
+	s.asking, s.telling = after.received-before.received, after.sent-before.sent
+	return nil
 }
 
 func (s *redisServer) close() {
@@ -88,6 +97,7 @@ func (s *redisServer) close() {
 type usage struct {
 	commands map[string]int64 // by name, without those of the suite's own
 	received int64            // bytes
+	sent     int64
 }
 
 // ownCommands are what the suite asks, and what connections begin with.
@@ -102,8 +112,8 @@ func (s *redisServer) usage() (*usage, error) {
 	u := &usage{commands: make(map[string]int64)}
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		if name == "total_net_input_bytes" {
-			if u.received, err = strconv.ParseInt(value, 10, 64); err != nil {
+		if into := map[string]*int64{"total_net_input_bytes": &u.received, "total_net_output_bytes": &u.sent}[name]; into != nil {
+			if *into, err = strconv.ParseInt(value, 10, 64); err != nil {
 				return nil, err
 			}
 		}
@@ -132,6 +142,7 @@ func (s *redisServer) during(do func() error) (*usage, error) {
 		return nil, err
 	}
 	after.received -= before.received + s.asking
+	after.sent -= before.sent + s.telling
 	for name := range after.commands {
 		if after.commands[name] -= before.commands[name]; after.commands[name] == 0 {
 			delete(after.commands, name)

@@ -68,7 +68,7 @@ func (s *redisSides) begin(what string) error {
 		return err
 	}
 	for _, f := range []*redisFiles{s.files, s.here} {
-		if err := f.hold("job_seconds_count", redisFirst); err != nil {
+		if err := f.fleet.await("job_seconds_count", redisFirst); err != nil {
 			return err
 		}
 		if err := same(what, already(want), f.fleet.last); err != nil {
@@ -91,45 +91,33 @@ func (s *redisSides) close() error {
 type redisFiles struct {
 	dir    string
 	caller redisCaller
-	fleet  *sidecar
+	fleet  *redisFleet
 }
 
 // published publishes a directory, and shows what was published. The sides close it.
-func (l *lab) published(_ *redisServer, _ string, sides *redisSides) (*redisFiles, error) {
+func (l *lab) published(server *redisServer, namespace string, sides *redisSides) (*redisFiles, error) {
 	dir, err := l.directory()
 	if err != nil {
 		return nil, err
 	}
 	sides.ends = append(sides.ends, func() error { return os.RemoveAll(dir) })
-	s, err := l.serve(dir, "--no-archive")
+	end, err := l.publisher(server, namespace, dir)
 	if err != nil {
 		return nil, err
 	}
-	sides.ends = append(sides.ends, func() error { s.close(); return nil })
-	return &redisFiles{dir: dir, fleet: s}, nil
-}
-
-// redisPatience is for publications, which come each second.
-const redisPatience = 20 * time.Second
-
-// hold waits until what is published of the samples of a name comes to a sum.
-func (f *redisFiles) hold(name string, want int) error {
-	got := 0.0
-	for began := time.Now(); time.Since(began) < redisPatience; time.Sleep(20 * time.Millisecond) {
-		e, err := f.fleet.samples()
-		if err != nil {
-			return err
-		}
-		if got = e.Sum(name); got == float64(want) {
-			return nil
-		}
+	sides.ends = append(sides.ends, end)
+	f, err := l.fleet(server, namespace)
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("%s comes to %v, %v were counted", name, got, want)
+	sides.ends = append(sides.ends, func() error { f.close(); return nil })
+	return &redisFiles{dir: dir, fleet: f}, nil
 }
 
 // redisHere counts as the processes of Python do, in this one.
 type redisHere struct {
 	store     *worker.Store
+	change    func() // of all else, if there is something
 	jobs      *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 }

@@ -112,8 +112,16 @@ const notes = `
   is as pip installs it. A call of it waits for Redis; files are published meanwhile, each second instead of every 10, by a
   process of promfold beside the one that counts. Both have 20 series of a counter and 20 histograms of 15 buckets. Before anything is timed
   their expositions must agree, and in the end what is published must be what was counted.
-* Redis commands are those of ` + "`INFO commandstats`" + `, without what connections begin with. What prometheus-distributed-client
-  asks is measured with 10 processes for 10 s, each at 1,000 increments a second or as fast as it can, because two cores have no room for
-  100 interpreters, and is told for 10,000 increments a second.
+* Redis commands are those of ` + "`INFO commandstats`" + `, with those inside of scripts and without what connections begin
+  with; bytes are those that the server has received. What prometheus-distributed-client asks is measured with 10 processes for 10 s, each at 1,000
+  increments a second or as fast as it can, because two cores have no room for 100 interpreters. Promfold's hosts have 10 processes each, publish
+  every 10 s as they do by default, and are measured for 30 s at 10,000 increments a second. Both are told for each increment, times 10,000.
+  What reads is on neither side.
+* Publications are of one process of Go with its created timestamps. Values are counts of any size and sums with all digits of a
+  float64, as those of an application are; the bytes are those of the whole request.
+* A fleet's scrape is that of the exporter with a Reader, in a process of its own, over HTTP as above; hosts have one process of
+  client_python each, published as it stands. After the first scrape and after each change, what is timed must have the samples that client_python itself merges
+  of all hosts' files, but for the label host. *Cold* is the first scrape of a process that has just started. Of
+  prometheus-distributed-client ` + "`generate_latest`" + ` is timed, without HTTP; its samples tell also when each series was created.
 * Lifetimes have files of their own and share 50 to 50 real processes, which SIGKILL ends.
 `

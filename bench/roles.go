@@ -12,6 +12,8 @@ var roles = map[string]func(args []string) error{
 	"hermes-sender": sendToHermes,
 	"live":          live,
 	"measured":      measured,
+	"redis-fleet":   serveFleet,
+	"redis-publish": publishToRedis,
 }
 
 // again is this program in a role.

@@ -1,0 +1,40 @@
+//go:build linux
+
+package main
+
+import "testing"
+
+// Property: hosts have as many samples as the rows say, the counters of jobs among
+// them.
+func TestRedisHostSizes(t *testing.T) {
+	jobs := len(redisQueues)
+	for want, got := range map[int]int{2000: host2000.samples() + jobs, 5000: host5000.samples() + jobs} {
+		if got != want {
+			t.Errorf("a host has %d samples, want %d", got, want)
+		}
+	}
+	if got := fleetHost.samples(); got != 5000 {
+		t.Errorf("a host of the fleet has %d samples, want 5000", got)
+	}
+}
+
+// Property: expositions of hosts that differ in the label host alone are the same
+// without it, and two series that it alone tells apart are not made one.
+func TestHostless(t *testing.T) {
+	read := func(text string) answerer {
+		return func() (*exposition, error) { return parse(text) }
+	}
+	const with = "# TYPE busy gauge\nbusy{host=\"a\",pid=\"1\"} 1\nbusy{host=\"b\",pid=\"2\"} 2\n"
+	const without = "# TYPE busy gauge\nbusy{pid=\"1\"} 1\nbusy{pid=\"2\"} 2\n"
+	if err := fleetSame(read(without), read(with)); err != nil {
+		t.Error(err)
+	}
+	const other = "# TYPE busy gauge\nbusy{pid=\"1\"} 1\nbusy{pid=\"2\"} 3\n"
+	if err := fleetSame(read(other), read(with)); err == nil {
+		t.Error("another value passes for the same")
+	}
+	const clash = "# TYPE busy gauge\nbusy{host=\"a\",pid=\"1\"} 1\nbusy{host=\"b\",pid=\"1\"} 1\n"
+	if _, err := hostless(read(clash))(); err == nil {
+		t.Error("two hosts' series became one")
+	}
+}
