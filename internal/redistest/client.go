@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // URL is where the server listens: its port, or else its socket. A password is
@@ -45,6 +46,8 @@ func (s *Server) clientOptions() *redis.Options {
 		DisableIdentity: true,
 		DialerRetries:   1,
 		MaxRetries:      -1,
+		// It would ask at the start of each connection whether the server has any.
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 }
 
