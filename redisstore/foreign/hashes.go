@@ -2,7 +2,6 @@ package foreign
 
 import (
 	"context"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -23,27 +22,37 @@ const (
 	maxBatch  = 20000 // fields that are read in one round trip
 )
 
-// ReadHashes reads hashes and yields them one after the other. Keys that are gone, or
-// are no hash any more, are passed over. Of a large hash that is read in steps wanted
-// is asked, after the first of them, whether to go on; nil means always.
-func ReadHashes(ctx context.Context, client redis.UniversalClient, keys []string, wanted func(Hash) bool, yield func(Hash)) error {
+// Hashes reads hashes from Redis.
+type Hashes struct {
+	Client redis.UniversalClient
+	// Take gets each hash.
+	Take func(Hash)
+	// Wanted is asked of a large hash, after the first step of many, whether it is to be
+	// read. Default: it is.
+	Wanted func(Hash) bool
+	// NoHash hears of keys that are something else. Default: nobody does.
+	NoHash func(key string)
+}
+
+// Read reads the hashes one after the other. Keys that are gone are passed over.
+func (h *Hashes) Read(ctx context.Context, keys []string) error {
 	for len(keys) > 0 {
 		batch := keys[:min(batchKeys, len(keys))]
 		keys = keys[len(batch):]
-		sizes, err := sizesOf(ctx, client, batch)
+		sizes, err := h.sizes(ctx, batch)
 		if err != nil {
 			return err
 		}
-		if err := readBatch(ctx, client, batch, sizes, wanted, yield); err != nil {
+		if err := h.readBatch(ctx, batch, sizes); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// sizesOf asks how many fields the hashes have, 0 for what is none.
-func sizesOf(ctx context.Context, client redis.UniversalClient, keys []string) ([]int64, error) {
-	pipe := client.Pipeline()
+// sizes asks how many fields the hashes have, 0 for what is none.
+func (h *Hashes) sizes(ctx context.Context, keys []string) ([]int64, error) {
+	pipe := h.Client.Pipeline()
 	asked := make([]*redis.IntCmd, len(keys))
 	for i, key := range keys {
 		asked[i] = pipe.HLen(ctx, key)
@@ -51,7 +60,7 @@ func sizesOf(ctx context.Context, client redis.UniversalClient, keys []string) (
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	sizes := make([]int64, len(keys))
 	for i, a := range asked {
-		if err := unlessNoHash(a.Err()); err != nil {
+		if err := h.unlessNoHash(keys[i], a.Err()); err != nil {
 			return nil, err
 		}
 		sizes[i] = a.Val()
@@ -59,50 +68,46 @@ func sizesOf(ctx context.Context, client redis.UniversalClient, keys []string) (
 	return sizes, nil
 }
 
-func readBatch(ctx context.Context, client redis.UniversalClient, keys []string, sizes []int64, wanted func(Hash) bool, yield func(Hash)) error {
+func (h *Hashes) readBatch(ctx context.Context, keys []string, sizes []int64) error {
 	var small []string
 	fields := int64(0)
-	flush := func() error {
-		err := readWhole(ctx, client, small, yield)
-		small, fields = small[:0], 0
-		return err
-	}
 	for i, key := range keys {
 		switch {
 		case sizes[i] == 0:
 		case sizes[i] > wholeHash:
-			if err := readSteps(ctx, client, key, sizes[i], wanted, yield); err != nil {
+			if err := h.readSteps(ctx, key, sizes[i]); err != nil {
 				return err
 			}
 		default:
 			small, fields = append(small, key), fields+sizes[i]
 		}
 		if fields >= maxBatch {
-			if err := flush(); err != nil {
+			if err := h.readWhole(ctx, small); err != nil {
 				return err
 			}
+			small, fields = small[:0], 0
 		}
 	}
-	return flush()
+	return h.readWhole(ctx, small)
 }
 
 // readWhole reads hashes by one command each.
-func readWhole(ctx context.Context, client redis.UniversalClient, keys []string, yield func(Hash)) error {
+func (h *Hashes) readWhole(ctx context.Context, keys []string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	pipe := client.Pipeline()
+	pipe := h.Client.Pipeline()
 	asked := make([]*redis.MapStringStringCmd, len(keys))
 	for i, key := range keys {
 		asked[i] = pipe.HGetAll(ctx, key)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	for i, a := range asked {
-		if err := unlessNoHash(a.Err()); err != nil {
+		if err := h.unlessNoHash(keys[i], a.Err()); err != nil {
 			return err
 		}
 		if len(a.Val()) > 0 {
-			yield(Hash{keys[i], a.Val()})
+			h.Take(Hash{keys[i], a.Val()})
 		}
 	}
 	return nil
@@ -110,75 +115,34 @@ func readWhole(ctx context.Context, client redis.UniversalClient, keys []string,
 
 // readSteps reads a large hash step by step. A field may come twice, and is then of the
 // later moment.
-func readSteps(ctx context.Context, client redis.UniversalClient, key string, size int64, wanted func(Hash) bool, yield func(Hash)) error {
-	h := Hash{key, make(map[string]string, size)}
+func (h *Hashes) readSteps(ctx context.Context, key string, size int64) error {
+	found := Hash{key, make(map[string]string, size)}
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
-		pairs, next, err := client.HScan(ctx, key, cursor, "", scanCount).Result()
+		pairs, next, err := h.Client.HScan(ctx, key, cursor, "", scanCount).Result()
 		if err != nil {
-			return unlessNoHash(err)
+			return h.unlessNoHash(key, err)
 		}
 		for i := 0; i+1 < len(pairs); i += 2 {
-			h.Fields[pairs[i]] = pairs[i+1]
+			found.Fields[pairs[i]] = pairs[i+1]
 		}
-		if first && wanted != nil && !wanted(h) {
+		if first && h.Wanted != nil && !h.Wanted(found) {
 			return nil
 		}
 		cursor = next
 	}
-	if len(h.Fields) > 0 {
-		yield(h)
+	if len(found.Fields) > 0 {
+		h.Take(found)
 	}
 	return nil
 }
 
 // unlessNoHash is the error, nil if it says that the key holds something else.
-func unlessNoHash(err error) error {
-	if err != nil && redis.HasErrorPrefix(err, "WRONGTYPE") {
-		return nil
+func (h *Hashes) unlessNoHash(key string, err error) error {
+	if err == nil || !redis.HasErrorPrefix(err, "WRONGTYPE") {
+		return err
 	}
-	return err
-}
-
-// ScanHashes lists the hashes whose keys match the pattern, on all nodes of a cluster.
-func ScanHashes(ctx context.Context, client redis.UniversalClient, pattern string) ([]string, error) {
-	found := newKeySet()
-	if cluster, ok := client.(*redis.ClusterClient); ok {
-		err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-			return scanNode(ctx, node, pattern, found)
-		})
-		return found.sorted(), err
-	}
-	err := scanNode(ctx, client, pattern, found)
-	return found.sorted(), err
-}
-
-// scanNode scans one node. A server before 6.0 does not know TYPE: there every key that
-// matches is found.
-func scanNode(ctx context.Context, node redis.Cmdable, pattern string, found *keySet) error {
-	typed := true
-	for cursor, first := uint64(0), true; first || cursor != 0; {
-		var keys []string
-		var next uint64
-		var err error
-		if typed {
-			keys, next, err = node.ScanType(ctx, cursor, pattern, scanCount, "hash").Result()
-		} else {
-			keys, next, err = node.Scan(ctx, cursor, pattern, scanCount).Result()
-		}
-		if first && typed && err != nil && redis.HasErrorPrefix(err, "ERR syntax error") {
-			typed = false
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		found.add(keys)
-		cursor, first = next, false
+	if h.NoHash != nil {
+		h.NoHash(key)
 	}
 	return nil
 }
-
-// Escape makes a pattern that matches just the text.
-func Escape(text string) string { return escaper.Replace(text) }
-
-var escaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)

@@ -58,7 +58,10 @@ func (r *Reader) Read(ctx context.Context) ([]aggregate.Source, error) {
 	}
 	round := r.ledger.Begin()
 	d := newDecoder(round)
-	if err := foreign.ReadHashes(ctx, r.client, []string{r.namespace}, nil, d.add); err != nil {
+	hashes := foreign.Hashes{Client: r.client, Take: d.add, NoHash: func(key string) {
+		round.Bad(foreign.Where{Key: key}, foreign.BadType, "not a hash")
+	}}
+	if err := hashes.Read(ctx, []string{r.namespace}); err != nil {
 		return nil, fmt.Errorf("read namespace %q: %w", r.namespace, err)
 	}
 	return []aggregate.Source{r.bind(d)}, nil

@@ -60,7 +60,8 @@ func (r *Reader) Read(ctx context.Context) ([]aggregate.Source, error) {
 	}
 	round := r.ledger.Begin()
 	d := NewDecoder(r.prefix, round)
-	if err := foreign.ReadHashes(ctx, r.client, d.named(keys), d.Ours, d.Add); err != nil {
+	hashes := foreign.Hashes{Client: r.client, Take: d.Add, Wanted: d.Ours}
+	if err := hashes.Read(ctx, d.named(keys)); err != nil {
 		return nil, fmt.Errorf("read the hashes of prefix %q: %w", r.prefix, err)
 	}
 	source := r.book.Bind(d.Table(), r.help)
