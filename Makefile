@@ -68,6 +68,10 @@ $(GOVULNCHECK):
 e2e: ## against a real Prometheus: needs prometheus and promtool on PATH
 	$(GO) test -tags e2e -run E2E -count=1 -v ./cmd/promfold
 
+.PHONY: redis
+redis: ## against real redis-servers, which the tests start: needs redis-server or valkey-server on PATH
+	$(GO) test -tags redis -run Redis -count=1 -timeout 20m ./internal/redistest ./redisstore/... ./cmd/promfold
+
 .PHONY: interop
 interop: ## beside real gunicorn, Celery, Puma and Ruby processes; as root, with apt or what it would install
 	.ci/install-interop || [ -z "$$CI" ] # elsewhere what is missing is skipped, by name
