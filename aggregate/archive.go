@@ -63,7 +63,7 @@ type Absorbed struct {
 	ID         mmapstore.ID
 	Generation uint64 // of the archive that took it in
 	At         int64  // when, Unix nanoseconds
-	Inode      Inode  // of the file
+	Inode      Inode  // of the file, or whatever else its source gave for it
 }
 
 // Inode is where a file's bytes are, for files without an ID of their own. The

@@ -48,11 +48,13 @@ func (h *health) state() (ok bool, failures uint64, good time.Time) {
 	return h.failing == "" && !h.good.IsZero(), h.failures, h.good
 }
 
-// Limits of the wait after a failure.
-const (
-	firstRetry = 500 * time.Millisecond
-	lastRetry  = 30 * time.Second
-)
+// firstRetry is about how long to wait after the first failure in a row.
+const firstRetry = 500 * time.Millisecond
+
+// longestWait is how long to wait after many.
+func longestWait(interval time.Duration) time.Duration {
+	return max(interval, min(3*interval, 30*time.Second))
+}
 
 // wait is how long to wait until the next try: the interval while all is well, and
 // longer with each failure in a row. Hosts that began at one moment drift apart.
@@ -63,6 +65,6 @@ func (h *health) wait(interval time.Duration) time.Duration {
 	if row == 0 {
 		return interval - time.Duration(rand.Float64()*float64(interval)/10)
 	}
-	backoff := min(firstRetry<<min(row-1, 16), max(lastRetry, interval))
+	backoff := min(firstRetry<<min(row-1, 16), longestWait(interval))
 	return backoff/2 + time.Duration(rand.Float64()*float64(backoff)/2)
 }

@@ -105,9 +105,13 @@ func (h *host) stateName(now time.Time) string {
 	}
 }
 
+// foldedSeq is the number of the publication that an archive has absorbed.
+func foldedSeq(e aggregate.Absorbed) uint64 { return e.Inode.Ino }
+
 // source is the host as a contributor to a merge.
 func (h *host) source(state mmapstore.State, k keys, labels []mmapstore.Label) aggregate.Source {
 	return h.record.As(aggregate.Meta{
 		ID: h.id, Name: fmt.Sprintf("%s of host %q", k.host(h.id), h.entry.name), State: state, Labels: labels, Delayed: true,
+		Inode: aggregate.Inode{Ino: h.seq}, // which an archive that absorbs the host notes: see foldedSeq
 	})
 }

@@ -7,10 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -95,12 +95,12 @@ type Publisher struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the goroutine has ended
 
-	// mu guards the rest, for the length of a publication.
-	mu       sync.Mutex
+	// turn holds a token while somebody publishes, who has the rest for himself.
+	turn     chan struct{}
 	closed   bool
 	lock     *os.File // nil until it is ours
 	recorder *aggregate.Recorder
-	as       identity
+	as       identity  // without a base until it is known
 	touched  time.Time // when the identity's file was confirmed last
 	sent     sent
 }
@@ -115,7 +115,7 @@ func NewPublisher(o PublisherOptions) (*Publisher, error) {
 	p := &Publisher{
 		o: o, log: log, keys: keysOf(o.Namespace), scripts: newScripts(), file: identityFile{o.Directory},
 		health: &health{log: log, what: "publish to Redis"}, metrics: newPublisherMetrics(),
-		done: make(chan struct{}), recorder: aggregate.NewRecorder(nil),
+		done: make(chan struct{}), turn: make(chan struct{}, 1), recorder: aggregate.NewRecorder(nil),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
@@ -170,8 +170,8 @@ func (p *Publisher) Close() error {
 	for err != nil && !errors.Is(err, errClosed) && sleep(ctx, p.health.wait(p.o.Interval)) {
 		err = p.health.note(p.publish(ctx, state))
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
 	p.closed = true
 	if p.lock != nil {
 		p.lock.Close()
@@ -200,48 +200,60 @@ var errClosed = errors.New("the publisher is closed")
 // publish records the directory and sends what is new about it. A directory that is not
 // there, or that another publisher has, is no failure.
 func (p *Publisher) publish(ctx context.Context, state hostState) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if p.closed {
 		return errClosed
 	}
+	if ours, err := p.claim(); !ours || err != nil {
+		return err
+	}
 	record, err := p.record(ctx)
-	if record == nil || err != nil {
-		return err
+	if err == nil {
+		err = p.identify(ctx, record)
 	}
-	if ours, err := p.identify(ctx, record); !ours || err != nil {
-		return err
+	if err == nil {
+		err = p.send(ctx, record, state)
 	}
-	if err := p.send(ctx, record, state); err != nil {
+	if err != nil {
 		return err
 	}
 	return p.confirm()
 }
 
-// record is what the directory comes to; nil if it was never there.
+// claim takes the right to publish, and reports false where another publisher has it, or
+// where there is no directory yet.
+func (p *Publisher) claim() (ours bool, err error) {
+	if p.lock != nil {
+		return true, nil
+	}
+	p.lock, err = p.file.lock()
+	p.metrics.standby.Store(p.lock == nil && err == nil)
+	if _, missing := os.Stat(p.o.Directory.Path()); err != nil && errors.Is(missing, fs.ErrNotExist) {
+		return false, nil
+	}
+	return p.lock != nil, err
+}
+
+// record is what the directory comes to.
 func (p *Publisher) record(ctx context.Context) (*aggregate.Archive, error) {
 	view, err := p.o.Directory.Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("scan the directory: %w", err)
 	}
-	defer view.Close() // before anything waits for Redis
-	if view.Missing && p.lock == nil {
-		return nil, nil
-	}
+	defer view.Close()                             // before anything waits for Redis
 	record, _ := p.recorder.Record(view.Sources()) // what cannot be read the exporter names
 	return record, nil
 }
 
-// identify finds out as which host to publish, and reports false where that is for another
-// publisher to do.
-func (p *Publisher) identify(ctx context.Context, record *aggregate.Archive) (ours bool, err error) {
-	if p.lock != nil {
-		return true, nil
-	}
-	lock, err := p.file.lock()
-	p.metrics.standby.Store(lock == nil && err == nil)
-	if lock == nil {
-		return false, err
+// identify finds out as which host to publish.
+func (p *Publisher) identify(ctx context.Context, record *aggregate.Archive) error {
+	if p.as.base != nil {
+		return nil
 	}
 	as, err := p.file.load()
 	switch {
@@ -261,11 +273,10 @@ func (p *Publisher) identify(ctx context.Context, record *aggregate.Archive) (ou
 		as, err = p.afterLongAbsence(ctx, as, record)
 	}
 	if err != nil {
-		lock.Close()
-		return false, err
+		return err
 	}
-	p.lock, p.as, p.touched = lock, as, time.Now()
-	return true, nil
+	p.as, p.touched = as, time.Now()
+	return nil
 }
 
 // afterLongAbsence is as whom to go on when Redis may have forgotten that it has

@@ -7,7 +7,7 @@ import (
 	"github.com/promfold/promfold/mmapstore"
 )
 
-// recent is the hosts that were folded by us not long ago, with their publications, in the
+// recent is the hosts that were folded not long ago, with their publications, in the
 // order in which they were: should Redis forget the archive that holds them, they are
 // needed again.
 type recent struct {
@@ -39,10 +39,10 @@ func (r *recent) add(h *host, now time.Time) {
 	r.all = slices.Delete(r.all, 0, drop)
 }
 
-// find is the host, nil if it was not folded lately.
-func (r *recent) find(id mmapstore.ID) *host {
+// find is the host as of the publication that was folded, nil if that was not lately.
+func (r *recent) find(id mmapstore.ID, seq uint64) *host {
 	for i := range r.all {
-		if r.all[i].id == id {
+		if r.all[i].id == id && r.all[i].seq == seq {
 			return r.all[i].host
 		}
 	}

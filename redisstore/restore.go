@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/promfold/promfold/aggregate"
 	"github.com/promfold/promfold/mmapstore"
@@ -14,9 +17,9 @@ import (
 // behind. A reader knows what there was, and puts it back. To do so twice, or in several
 // readers, changes nothing: publications have numbers, and archives say whom they hold.
 
-// patience is how many intervals a reader that finds no archive waits before it folds: one
-// that knows of an archive will have put it back by then.
-const patience = 3
+// patience is how long a reader that finds no archive waits before it folds: one that
+// knows of an archive will have put it back by then, however long it waits between two tries.
+func patience(interval time.Duration) time.Duration { return interval + 2*longestWait(interval) }
 
 // calm reports whether hosts may be folded now.
 func (r *Reader) calm() bool {
@@ -24,7 +27,7 @@ func (r *Reader) calm() bool {
 		return true
 	}
 	if r.calmAt.IsZero() {
-		r.calmAt = time.Now().Add(patience * r.o.Interval)
+		r.calmAt = time.Now().Add(patience(r.o.Interval))
 	}
 	return !time.Now().Before(r.calmAt)
 }
@@ -88,6 +91,9 @@ func (r *Reader) reconcile(ctx context.Context, x *index) (restored int, err err
 	lacks := lacking(there, r.archive)
 	switch {
 	case len(lacks) == 0 && there.Generation >= r.archive.Generation:
+		if err := r.remember(ctx, there); err != nil {
+			return 0, err
+		}
 		r.archive, r.edition = there, edition{there.Generation, there.ID, x.edition.byHost} // if it is a later one than the index has, that is read again
 		return 0, nil
 	case there.Generation < r.archive.Generation && len(lacking(r.archive, there)) == 0:
@@ -97,13 +103,13 @@ func (r *Reader) reconcile(ctx context.Context, x *index) (restored int, err err
 }
 
 // lacking are the hosts that one archive holds and the other does not, as far as it tells.
-func lacking(in, of *aggregate.Archive) (ids []mmapstore.ID) {
+func lacking(in, of *aggregate.Archive) (lacks []aggregate.Absorbed) {
 	for _, e := range of.Absorbed {
 		if !in.Holds(e.ID) && e.Generation >= in.Horizon {
-			ids = append(ids, e.ID)
+			lacks = append(lacks, e)
 		}
 	}
-	return ids
+	return lacks
 }
 
 // keepArchive puts the archive back if nothing but its key was lost.
@@ -123,19 +129,18 @@ func (r *Reader) keepArchive(ctx context.Context) error {
 	return err
 }
 
-// putArchiveBack makes ours the archive again. What it holds and is still known as a host
-// goes back first, so that Redis has again what a return needs.
+// putArchiveBack makes ours the archive again. What returning hosts need goes back first.
 func (r *Reader) putArchiveBack(ctx context.Context, x *index) (int, error) {
 	names := []string{r.keys.index(), r.keys.archive()}
 	args := []any{x.edition.String(), r.edition.String(), encodeArchive(r.archive), r.o.Retention.Milliseconds()}
 	for _, e := range r.archive.Absorbed {
-		if h := r.recent.find(e.ID); h != nil && h.entry.state != stateEphemeral {
-			if _, err := r.putHostBack(ctx, h); err != nil {
+		if h := r.recent.find(e.ID, foldedSeq(e)); h != nil && h.entry.state != stateEphemeral {
+			if err := r.putBaseBack(ctx, h); err != nil {
 				return 0, err
 			}
 		}
 		names = append(names, r.keys.host(e.ID), r.keys.gone(e.ID))
-		args = append(args, e.ID.String())
+		args = append(args, e.ID.String(), foldedSeq(e))
 	}
 	answer, err := r.scripts.restore.Run(ctx, r.o.Client, names, args...).Text()
 	switch {
@@ -149,11 +154,63 @@ func (r *Reader) putArchiveBack(ctx context.Context, x *index) (int, error) {
 	return 1, nil
 }
 
+// putBaseBack writes down again what was folded of a host.
+func (r *Reader) putBaseBack(ctx context.Context, h *host) error {
+	key := r.keys.gone(h.id)
+	_, err := r.o.Client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSet(ctx, key, fieldSeq, h.seq, fieldDigest, h.pub.digest, fieldSchema, h.pub.schema, fieldValues, h.pub.values)
+		p.PExpire(ctx, key, r.o.Retention)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("put back what was folded of host %s: %w", h.id, err)
+	}
+	return nil
+}
+
+// remember keeps the hosts that another reader has folded not long ago as we keep our own,
+// should Redis forget the archive: those that were known are, others are fetched.
+func (r *Reader) remember(ctx context.Context, next *aggregate.Archive) error {
+	now := time.Now()
+	for _, e := range next.Absorbed {
+		if now.Sub(time.Unix(0, e.At)) > recentAge || r.recent.find(e.ID, foldedSeq(e)) != nil {
+			continue
+		}
+		h := r.hosts[e.ID]
+		if h == nil || h.record == nil || h.seq != foldedSeq(e) {
+			var err error
+			if h, err = r.fetchGone(ctx, e.ID); err != nil {
+				return err
+			}
+		}
+		if h != nil && h.seq == foldedSeq(e) {
+			r.recent.add(h, now)
+		}
+	}
+	return nil
+}
+
+// fetchGone is a host that was folded; nil if Redis has no more than its number.
+func (r *Reader) fetchGone(ctx context.Context, id mmapstore.ID) (*host, error) {
+	got, err := r.o.Client.HMGet(ctx, r.keys.gone(id), fieldSeq, fieldDigest, fieldSchema, fieldValues).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", r.keys.gone(id), err)
+	}
+	text := func(i int) string { s, _ := got[i].(string); return s }
+	seq, err := strconv.ParseUint(text(0), 10, 53)
+	if err != nil || text(3) == "" {
+		return nil, nil
+	}
+	pub := publication{digest: text(1), schema: []byte(text(2)), values: []byte(text(3))}
+	return &host{id: id, seq: seq, entry: entry{seq: seq, state: stateFinal, digest: pub.digest}, pub: pub}, nil
+}
+
 // putRecentBack: others have gone on from an earlier archive. Theirs counts from now on,
 // and the hosts that it lacks go back as such, to be folded anew.
-func (r *Reader) putRecentBack(ctx context.Context, there *aggregate.Archive, e edition, lacks []mmapstore.ID) (restored int, err error) {
-	for _, id := range lacks {
-		h := r.recent.find(id)
+func (r *Reader) putRecentBack(ctx context.Context, there *aggregate.Archive, e edition, lacks []aggregate.Absorbed) (restored int, err error) {
+	for _, e := range lacks {
+		id := e.ID
+		h := r.recent.find(id, foldedSeq(e))
 		if h == nil {
 			r.metrics.lost.Add(1)
 			r.log.Error("The archive in Redis goes on from an earlier one, and lacks a host that nobody knows any more", "id", id)

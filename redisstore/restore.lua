@@ -1,18 +1,21 @@
 -- Puts an archive back that Redis has lost, and takes those hosts away that it holds.
 -- KEYS: index, archive, then host and gone of each host that the archive holds.
--- ARGV: edition that is there, edition of the archive, archive, retention (ms), ids of the hosts.
+-- ARGV: edition that is there, edition of the archive, archive, retention (ms), then for each host
+-- its id and the number of the publication that was folded.
 if (redis.call('HGET', KEYS[1], 'archive') or '') ~= ARGV[1] then
   return 'archive'
 end
 redis.call('SET', KEYS[2], ARGV[3])
 redis.call('HSET', KEYS[1], 'archive', ARGV[2])
-for i = 5, #ARGV do
-  local host, gone = KEYS[2 * i - 7], KEYS[2 * i - 6]
+for i = 5, #ARGV, 2 do
+  local host, gone = KEYS[i - 2], KEYS[i - 1]
   redis.call('HDEL', KEYS[1], ARGV[i])
-  if redis.call('EXISTS', host) == 1 then
+  if redis.call('HEXISTS', gone, 'values') == 0 and redis.call('HGET', host, 'seq') == ARGV[i + 1] then
     redis.call('RENAME', host, gone)
-  elseif redis.call('EXISTS', gone) == 0 then
-    redis.call('HSET', gone, 'seq', '0')
+  else
+    -- What was published before or after that is no base.
+    redis.call('DEL', host)
+    redis.call('HSETNX', gone, 'seq', ARGV[i + 1])
   end
   redis.call('PEXPIRE', gone, ARGV[4])
 end

@@ -155,16 +155,18 @@ func (p *Publisher) comeBack(ctx context.Context, record *aggregate.Archive) err
 
 // folded is what of this host was folded, nil if nobody knows.
 func (p *Publisher) folded(ctx context.Context) (*aggregate.Archive, error) {
-	got, err := p.o.Client.HMGet(ctx, p.keys.gone(p.as.id), fieldSchema, fieldValues).Result()
+	got, err := p.o.Client.HMGet(ctx, p.keys.gone(p.as.id), fieldSeq, fieldSchema, fieldValues).Result()
 	if err != nil {
 		return nil, fmt.Errorf("what was folded of host %s: %w", p.as.id, err)
 	}
-	schema, _ := got[0].(string)
-	values, _ := got[1].(string)
-	if schema == "" {
+	text := func(i int) string { s, _ := got[i].(string); return s }
+	if s := &p.sent; s.whole && text(0) == strconv.FormatUint(s.seq, 10) {
+		return &aggregate.Archive{Schema: s.layout.Schema, History: s.layout.History, Words: s.words}, nil
+	}
+	if text(2) == "" {
 		return nil, nil
 	}
-	pub := publication{schema: []byte(schema), values: []byte(values)}
+	pub := publication{schema: []byte(text(1)), values: []byte(text(2))}
 	record, err := pub.decode()
 	if err != nil {
 		p.log.Warn("What was folded of this host cannot be read", "id", p.as.id, "err", err)
