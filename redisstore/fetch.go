@@ -41,7 +41,7 @@ func (r *Reader) stale(x *index) (all []*host) {
 			r.hosts[id] = h
 		}
 		h.entry = e
-		if h.record == nil || h.seq != e.seq {
+		if h.record == nil || h.seq != e.seq || h.named != e.name {
 			all = append(all, h)
 		}
 	}
@@ -76,7 +76,7 @@ func (r *Reader) fetchBatch(ctx context.Context, x *index, hosts []*host) (same 
 // wanted are the fields to fetch of a host: not the schema, if it is known.
 func wanted(h *host) []string {
 	fields := []string{fieldSeq, fieldDigest, fieldValues}
-	if h.as == nil || h.entry.digest != h.pub.digest {
+	if h.outdated(h.entry.digest) {
 		fields = append(fields, fieldSchema)
 	}
 	return fields
@@ -100,7 +100,7 @@ func (r *Reader) takeHost(h *host, got []any) error {
 		return fmt.Errorf("%w: number %.40q", mmapstore.ErrMalformed, text(0))
 	}
 	pub := publication{digest: text(1), values: []byte(text(2)), schema: []byte(text(3))}
-	if len(pub.schema) == 0 && pub.digest != h.pub.digest {
+	if len(pub.schema) == 0 && h.outdated(pub.digest) {
 		return nil // it has published another schema just now; the next read asks for it
 	}
 	return h.take(seq, pub, r.o.ByHost)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/promfold/promfold/aggregate"
@@ -12,6 +13,9 @@ import (
 
 // foldAtOnce bounds how many hosts one commit folds.
 const foldAtOnce = 256
+
+// foldTries bounds the commits of one round.
+const foldTries = 64
 
 // Run folds hosts that are gone, round after round, until ctx ends. Several readers may run
 // it: of those that fold at one moment one comes through, and the others see what it
@@ -30,15 +34,16 @@ func (r *Reader) Run(ctx context.Context) error {
 // Fold runs one round: all hosts that are gone for good are folded, unless another reader
 // is faster.
 func (r *Reader) Fold(ctx context.Context) error {
-	for {
+	for range foldTries {
 		more, err := r.foldSome(ctx)
 		if err != nil {
 			return fmt.Errorf("namespace %q in Redis: %w", r.o.Namespace, err)
 		}
 		if !more {
-			return nil
+			break
 		}
 	}
+	return nil
 }
 
 func (r *Reader) foldSome(ctx context.Context) (more bool, err error) {
@@ -75,7 +80,7 @@ func (r *Reader) foldSome(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	done, err := r.commit(ctx, next, gone)
-	return done && len(gone) == foldAtOnce, err
+	return done, err
 }
 
 func (r *Reader) foldOptions() aggregate.FoldOptions {
@@ -86,7 +91,7 @@ func (r *Reader) foldOptions() aggregate.FoldOptions {
 func (r *Reader) gone() (all []*host) {
 	for _, h := range r.sorted() {
 		gone := h.entry.final() || h.entry.age(r.now) > r.o.HostTTL
-		if gone && h.record != nil && h.seq == h.entry.seq && len(all) < foldAtOnce {
+		if gone && !h.stuck && h.record != nil && h.seq == h.entry.seq && len(all) < foldAtOnce {
 			all = append(all, h)
 		}
 	}
@@ -119,9 +124,12 @@ func (r *Reader) commit(ctx context.Context, next *aggregate.Archive, gone []*ho
 		args = append(args, h.id.String(), h.seq)
 	}
 	answer, err := r.scripts.fold.Run(ctx, r.o.Client, names, args...).Text()
+	id, lost := strings.CutPrefix(answer, "lost ")
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("commit the archive: %w", err)
+	case lost:
+		return true, r.refill(ctx, id, gone)
 	case answer == "archive", answer == "moved":
 		return false, nil
 	case answer != "ok":
@@ -136,4 +144,21 @@ func (r *Reader) commit(ctx context.Context, next *aggregate.Archive, gone []*ho
 	r.metrics.folded.Add(uint64(len(gone)))
 	r.metrics.commits.Add(1)
 	return true, nil
+}
+
+// refill puts the publication of a host back whose key alone is lost. Where that cannot be
+// done, the host is not for us to fold, and the others are.
+func (r *Reader) refill(ctx context.Context, id string, gone []*host) error {
+	for _, h := range gone {
+		if h.id.String() != id {
+			continue
+		}
+		done, err := r.putHostBack(ctx, h)
+		if err != nil || !done {
+			r.metrics.bad.say(r.log, r.keys.host(h.id), errors.Join(errors.New("the host cannot be folded"), err))
+			h.stuck = true
+		}
+		return ctx.Err()
+	}
+	return fmt.Errorf("commit the archive: %w: lost host %.40q", errEntry, id)
 }

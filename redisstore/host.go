@@ -15,6 +15,8 @@ type host struct {
 	seq   uint64             // of pub
 	pub   publication        // as it travels, to be put back
 	as    *aggregate.Archive // the schema that pub.schema says, with labels as they are shown
+	named string             // the name in these labels
+	stuck bool               // it cannot be folded as it is
 	// record is the publication, with labels as they are shown; nil as long as
 	// none could be read.
 	record *aggregate.Archive
@@ -26,7 +28,7 @@ const label = "host"
 // take reads a publication. What cannot be read changes nothing.
 func (h *host) take(seq uint64, pub publication, byHost bool) error {
 	as := h.as
-	if as == nil || pub.digest != h.pub.digest {
+	if h.outdated(pub.digest) {
 		if len(pub.schema) == 0 {
 			return fmt.Errorf("%w: no schema", mmapstore.ErrMalformed)
 		}
@@ -44,8 +46,14 @@ func (h *host) take(seq uint64, pub publication, byHost bool) error {
 	if err != nil {
 		return err
 	}
-	h.as, h.record, h.pub, h.seq = as, record, pub, seq
+	h.as, h.record, h.pub, h.seq, h.named, h.stuck = as, record, pub, seq, h.entry.name, false
 	return nil
+}
+
+// outdated reports whether values of a schema of the digest need another schema than the
+// known.
+func (h *host) outdated(digest string) bool {
+	return h.as == nil || digest != h.pub.digest || h.named != h.entry.name
 }
 
 // labelled adds the label host to gauges of which there is one for each process or, if

@@ -195,3 +195,15 @@ func (f identityFile) there() (bool, error) {
 	}
 	return true, file.Close()
 }
+
+// holds reports whether the file that is locked is still the one that others would lock.
+func (f identityFile) holds(locked *os.File) bool {
+	now, err := f.d.OpenFile(f.path(lockName), os.O_RDWR, 0)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	defer now.Close()
+	a, err1 := now.Stat()
+	b, err2 := locked.Stat()
+	return err1 != nil || err2 != nil || os.SameFile(a, b)
+}

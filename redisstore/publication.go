@@ -37,13 +37,16 @@ var (
 		return e
 	})
 	decompressor = sync.OnceValue(func() *zstd.Decoder {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(aggregate.MaxArchiveSize), zstd.WithDecoderConcurrency(0))
+		d, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxDecompressed), zstd.WithDecoderConcurrency(0))
 		if err != nil {
 			panic(err)
 		}
 		return d
 	})
 )
+
+// maxDecompressed bounds what a few bytes in Redis can cost a reader.
+const maxDecompressed = 256 << 20
 
 func compress(b []byte) []byte { return compressor().EncodeAll(b, nil) }
 
@@ -76,6 +79,10 @@ func decodeSchema(schema []byte) (*aggregate.Archive, error) {
 
 // decodeValues reads the words of a record that has so many of them.
 func decodeValues(values []byte, n int) ([]uint64, error) {
+	var header zstd.Header
+	if err := header.Decode(values); err != nil || header.HasFCS && header.FrameContentSize != uint64(8*n) {
+		return nil, fmt.Errorf("values: %w: %d bytes for %d words: %w", mmapstore.ErrMalformed, header.FrameContentSize, n, err)
+	}
 	b, err := decompress(values)
 	switch {
 	case err != nil:

@@ -100,9 +100,11 @@ type Publisher struct {
 	closed   bool
 	lock     *os.File // nil until it is ours
 	recorder *aggregate.Recorder
-	as       identity  // without a base until it is known
-	touched  time.Time // when the identity's file was confirmed last
-	sent     sent
+	as       identity // the last that was seen; without a base before that
+	// identified: as is what the file says, under our lock.
+	identified bool
+	touched    time.Time // when the identity's file was confirmed last
+	sent       sent
 }
 
 // NewPublisher begins to publish. Nothing that fails later is told to the caller but by
@@ -138,20 +140,27 @@ func (p *Publisher) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		if err := p.publish(ctx, stateLive); ctx.Err() == nil {
-			_ = p.health.note(err)
-		}
+		_ = p.try(ctx, stateLive)
 		timer.Reset(p.health.wait(p.o.Interval))
 	}
 }
 
 // Flush publishes now, after a task say, and returns when Redis has it.
 func (p *Publisher) Flush(ctx context.Context) error {
-	err := p.publish(ctx, stateLive)
-	if ctx.Err() == nil {
-		_ = p.health.note(err)
+	return p.try(ctx, stateLive)
+}
+
+// try publishes and takes notice of how it went. Nothing to publish is no failure, and
+// no success either; nor is an end of ctx.
+func (p *Publisher) try(ctx context.Context, state hostState) error {
+	err := p.publish(ctx, state)
+	switch {
+	case errors.Is(err, errIdle):
+		return nil
+	case errors.Is(err, errClosed), ctx.Err() != nil:
+		return err
 	}
-	return err
+	return p.health.note(err)
 }
 
 // Close publishes for the last time, for five seconds at most, and says so: readers fold
@@ -166,9 +175,9 @@ func (p *Publisher) Close() error {
 	if p.o.Ephemeral {
 		state = stateEphemeral
 	}
-	err := p.health.note(p.publish(ctx, state))
+	err := p.try(ctx, state)
 	for err != nil && !errors.Is(err, errClosed) && sleep(ctx, p.health.wait(p.o.Interval)) {
-		err = p.health.note(p.publish(ctx, state))
+		err = p.try(ctx, state)
 	}
 	p.turn <- struct{}{}
 	defer func() { <-p.turn }()
@@ -195,10 +204,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-var errClosed = errors.New("the publisher is closed")
+var (
+	errClosed = errors.New("the publisher is closed")
+	// errIdle: another publisher has the directory, or there is none yet.
+	errIdle = errors.New("nothing to publish")
+)
 
-// publish records the directory and sends what is new about it. A directory that is not
-// there, or that another publisher has, is no failure.
+// publish records the directory and sends what is new about it.
 func (p *Publisher) publish(ctx context.Context, state hostState) error {
 	select {
 	case p.turn <- struct{}{}:
@@ -209,7 +221,7 @@ func (p *Publisher) publish(ctx context.Context, state hostState) error {
 	if p.closed {
 		return errClosed
 	}
-	if ours, err := p.claim(); !ours || err != nil {
+	if err := p.claim(); err != nil {
 		return err
 	}
 	record, err := p.record(ctx)
@@ -225,18 +237,29 @@ func (p *Publisher) publish(ctx context.Context, state hostState) error {
 	return p.confirm()
 }
 
-// claim takes the right to publish, and reports false where another publisher has it, or
+// claim takes the right to publish. It fails with errIdle where another publisher has it, or
 // where there is no directory yet.
-func (p *Publisher) claim() (ours bool, err error) {
-	if p.lock != nil {
-		return true, nil
+func (p *Publisher) claim() error {
+	if p.lock != nil && p.file.holds(p.lock) {
+		return nil
 	}
+	if p.lock != nil { // somebody has removed it, and others may have the lock of now
+		p.lock.Close()
+		p.lock, p.identified = nil, false
+	}
+	var err error
 	p.lock, err = p.file.lock()
 	p.metrics.standby.Store(p.lock == nil && err == nil)
 	if _, missing := os.Stat(p.o.Directory.Path()); err != nil && errors.Is(missing, fs.ErrNotExist) {
-		return false, nil
+		return errIdle
 	}
-	return p.lock != nil, err
+	if p.lock != nil || err != nil {
+		return err
+	}
+	if as, err := p.file.load(); err == nil {
+		p.as = as // should it be gone when it is our turn
+	}
+	return errIdle
 }
 
 // record is what the directory comes to.
@@ -252,13 +275,15 @@ func (p *Publisher) record(ctx context.Context) (*aggregate.Archive, error) {
 
 // identify finds out as which host to publish.
 func (p *Publisher) identify(ctx context.Context, record *aggregate.Archive) error {
-	if p.as.base != nil {
+	if p.identified {
 		return nil
 	}
 	as, err := p.file.load()
 	switch {
 	case errors.Is(err, errNoIdentity):
-		as = identity{}.next(aggregate.NewArchive())
+		if as = p.as; as.base == nil {
+			as = identity{}.next(aggregate.NewArchive())
+		}
 		err = p.file.save(as)
 	case errors.Is(err, errDamagedIdentity):
 		// What was published under the id that is lost stays; to count it again would be
@@ -275,7 +300,10 @@ func (p *Publisher) identify(ctx context.Context, record *aggregate.Archive) err
 	if err != nil {
 		return err
 	}
-	p.as, p.touched = as, time.Now()
+	if as.id != p.as.id {
+		p.sent = sent{}
+	}
+	p.as, p.identified, p.touched = as, true, time.Now()
 	return nil
 }
 

@@ -94,12 +94,25 @@ func (r *Reader) reconcile(ctx context.Context, x *index) (restored int, err err
 		if err := r.remember(ctx, there); err != nil {
 			return 0, err
 		}
+		if there.Horizon > r.archive.Generation+1 {
+			r.letGo(x) // a host may have been folded since, and not be listed any more
+		}
 		r.archive, r.edition = there, edition{there.Generation, there.ID, x.edition.byHost} // if it is a later one than the index has, that is read again
 		return 0, nil
 	case there.Generation < r.archive.Generation && len(lacking(r.archive, there)) == 0:
 		return r.putArchiveBack(ctx, x)
 	}
 	return r.putRecentBack(ctx, there, x.edition, lacks)
+}
+
+// letGo forgets hosts that the index does not have. Whether Redis has lost them, or somebody
+// has folded them, cannot be told: better lost than counted twice.
+func (r *Reader) letGo(x *index) {
+	for id := range r.hosts {
+		if _, ok := x.entries[id]; !ok {
+			delete(r.hosts, id)
+		}
+	}
 }
 
 // lacking are the hosts that one archive holds and the other does not, as far as it tells.

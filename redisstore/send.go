@@ -21,9 +21,11 @@ type sent struct {
 	digest string
 	schema []byte // encoded, of layout; not yet acknowledged if known is false
 	known  bool   // Redis has the schema
-	words  []uint64
-	seq    uint64
-	whole  bool // words and seq are acknowledged
+	last   uint64 // number that was given out last
+	// whole: Redis has words, as of the schema, under the number seq.
+	whole bool
+	words []uint64
+	seq   uint64
 }
 
 // sendTries bounds how often one publication is sent in other words: anew in full, as
@@ -53,7 +55,7 @@ func (p *Publisher) send(ctx context.Context, record *aggregate.Archive, state h
 			if err != nil {
 				return fmt.Errorf("%w: number %q", errRefused, rest)
 			}
-			p.sent.seq, p.sent.whole = max(p.sent.seq, seq), false
+			p.sent.last, p.sent.whole = max(p.sent.last, seq), false
 		case "gone":
 			if err := p.comeBack(ctx, record); err != nil {
 				return err
@@ -71,8 +73,10 @@ func (p *Publisher) takeLayout(own *aggregate.Archive) {
 		return
 	}
 	digest, schema := encodeSchema(own)
-	known := p.sent.known && p.sent.digest == digest
-	p.sent = sent{layout: own, digest: digest, schema: schema, known: known, words: p.sent.words, seq: p.sent.seq, whole: p.sent.whole && known}
+	if p.sent.digest != digest {
+		p.sent.known, p.sent.whole = false, false
+	}
+	p.sent.layout, p.sent.digest, p.sent.schema = own, digest, schema
 }
 
 // sameLayout reports whether two records share their schema and history.
@@ -101,11 +105,11 @@ func (p *Publisher) message(own *aggregate.Archive, state hostState) message {
 	if s.whole && slices.Equal(s.words, own.Words) {
 		return message{kind: heartbeat, seq: s.seq, state: state, words: s.words}
 	}
-	m := message{kind: valuesOnly, seq: max(s.seq+1, uint64(time.Now().UnixMicro())), state: state, words: own.Words, values: encodeValues(own.Words)}
+	s.last = max(s.last+1, uint64(time.Now().UnixMicro()))
+	m := message{kind: valuesOnly, seq: s.last, state: state, words: own.Words, values: encodeValues(own.Words)}
 	if !s.known {
 		m.kind, m.schema = full, s.schema
 	}
-	s.seq = m.seq
 	return m
 }
 
