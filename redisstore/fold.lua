@@ -15,8 +15,11 @@ for i = 6, #ARGV, 2 do
   end
   local seq, beat, _, state = entry:match('^(%S+) (%S+) (%S+) (%S+) ')
   local expired = ms - tonumber(beat) > tonumber(ARGV[4])
-  if seq ~= ARGV[i + 1] or (state == 'live' and not expired) or redis.call('HGET', KEYS[i - 3], 'seq') ~= seq then
+  if seq ~= ARGV[i + 1] or (state == 'live' and not expired) then
     return 'moved'
+  end
+  if redis.pcall('HGET', KEYS[i - 3], 'seq') ~= seq then
+    return 'lost ' .. ARGV[i]
   end
   ephemeral[i] = state == 'ephemeral'
 end
@@ -26,7 +29,7 @@ for i = 6, #ARGV, 2 do
   local host, gone = KEYS[i - 3], KEYS[i - 2]
   redis.call('HDEL', KEYS[1], ARGV[i])
   if ephemeral[i] then
-    redis.call('DEL', host)
+    redis.call('DEL', host, gone)
     redis.call('HSET', gone, 'seq', ARGV[i + 1])
   else
     redis.call('RENAME', host, gone)
