@@ -6,11 +6,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/promfold/promfold/internal/need"
 )
 
 // Property: after SIGKILL and a restart, a server has what its persistence
@@ -147,6 +154,43 @@ func TestRedisEnds(t *testing.T) {
 	}
 	if _, err := os.Stat(s.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("its directory: %v", err)
+	}
+}
+
+// Property: a server ends with a test that panics where no cleanup can run.
+func TestRedisEndsWithoutCleanup(t *testing.T) {
+	const child = "REDISTEST_PANICS"
+	if os.Getenv(child) != "" {
+		s := Start(t, Options{})
+		fmt.Println(s.dir)
+		go panic("no cleanup runs")
+		select {}
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("the kernel does it, on Linux")
+	}
+	cmd := need.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), child+"=1")
+	out, err := cmd.Output()
+	dir, _, _ := strings.Cut(string(out), "\n")
+	if err == nil || !filepath.IsAbs(dir) {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
+		conn, err := net.Dial("unix", filepath.Join(dir, "s"))
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("the server outlives its test")
+		}
 	}
 }
 
