@@ -27,6 +27,8 @@ type dirFlags struct {
 	interval   time.Duration
 	retention  time.Duration
 	samePIDs   bool
+	// optional: there may be none, as something else is served.
+	optional bool
 }
 
 func (f *dirFlags) add(cmd *kingpin.CmdClause) {
@@ -54,7 +56,7 @@ func (f *dirFlags) fromEnvironment() {
 // complete fills in the defaults and finds what makes no sense.
 func (f *dirFlags) complete() error {
 	f.fromEnvironment()
-	if len(f.patterns) == 0 {
+	if len(f.patterns) == 0 && !f.optional {
 		return usageError{errors.New("no directory: give --multiproc.dir or set $PROMETHEUS_MULTIPROC_DIR")}
 	}
 	for _, p := range f.patterns {
@@ -62,7 +64,7 @@ func (f *dirFlags) complete() error {
 			return usageError{fmt.Errorf("--multiproc.dir=%q: not a path or glob", p)}
 		}
 	}
-	if f.archiveDir != "" && (len(f.patterns) > 1 || isGlob(f.patterns[0])) {
+	if f.archiveDir != "" && (len(f.patterns) != 1 || isGlob(f.patterns[0])) {
 		return usageError{errors.New("--archive.dir is for a single directory: archives cannot share it")}
 	}
 	if d := f.archiveDir; d != "" && (filepath.Clean(d) == filepath.Clean(f.patterns[0]) || sameFile(d, f.patterns[0])) {
@@ -132,12 +134,13 @@ func (f *dirFlags) expand() []string {
 // reservedLabels are used by the exposition or by our own metrics.
 var reservedLabels = []string{"le", "quantile", "pid", "state", "method", "reason", "kind"}
 
-func checkDirLabel(name string) error {
+// checkLabel reports whether the label that a flag names can be given to every series.
+func checkLabel(flag, name string) error {
 	if name == "" {
 		return nil
 	}
 	if !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, "__") || slices.Contains(reservedLabels, name) {
-		return usageError{fmt.Errorf("--multiproc.dir-label=%q: not a label name, or one that is taken", name)}
+		return usageError{fmt.Errorf("%s=%q: not a label name, or one that is taken", flag, name)}
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type fleet struct {
 	log      *slog.Logger
 	exporter *exporter.Exporter
 	ids      *directory.Identities
+	publish  func(*directory.Directory) // what is served; nil: not
 
 	archivers sync.WaitGroup
 
@@ -93,6 +94,9 @@ func (f *fleet) add(ctx context.Context, path string) {
 		f.log.Info("Not archiving a directory, as the flags have it", "dir", path)
 	}
 	f.exporter.Add(m)
+	if f.publish != nil {
+		f.publish(d)
+	}
 }
 
 // watch grows until ctx ends.

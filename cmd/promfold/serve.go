@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,6 +35,7 @@ type serve struct {
 	dirs     dirFlags
 	metrics  metricsFlag
 	hermes   hermesFlags
+	redis    redisFlags
 	label    string
 	archive  bool
 	excludes excludes
@@ -57,6 +59,7 @@ func addServe(app *kingpin.Application, logConfig *promslog.Config) runner {
 	s.excludes.add(cmd)
 	s.web = kingpinflag.AddFlags(cmd, ":9500")
 	s.hermes.add(cmd)
+	s.redis.add(cmd)
 	s.hermes.env.watch(app, cmd, s.web.WebListenAddresses, logConfig.Level)
 	cmd.Flag("web.telemetry-path", "Path under which metrics are exposed.").Default("/metrics").StringVar(&s.path)
 	cmd.Flag("web.enable-lifecycle", "Let POST and PUT /-/reload read the files of --metrics.config and --hermes.config again, as SIGHUP does. "+
@@ -73,13 +76,17 @@ func (s *serve) complete() error {
 	if err := s.hermes.complete(&s.dirs); err != nil {
 		return err
 	}
+	if err := s.redis.complete(); err != nil {
+		return err
+	}
+	s.dirs.optional = s.redis.reads()
 	if err := s.dirs.complete(); err != nil {
 		return err
 	}
 	if err := s.excludes.complete(&s.dirs); err != nil {
 		return err
 	}
-	if err := checkDirLabel(s.label); err != nil {
+	if err := checkLabel("--multiproc.dir-label", s.label); err != nil {
 		return err
 	}
 	unclean := strings.TrimSuffix(s.path, "/") != strings.TrimSuffix(path.Clean(s.path), "/") // no request has it
@@ -119,14 +126,20 @@ func (s *serve) run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	store, err := s.redis.open(log)
+	if err != nil {
+		return err
+	}
 	reload := newReloader(log)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	e := exporter.New(exporter.Options{
 		DirectoryLabel: s.label, ProcessMetrics: !s.withoutProcess, Logger: log,
-		Collectors: append(reload.collectors(), listener.collectors()...),
+		Providers:  store.providers(),
+		Collectors: slices.Concat(reload.collectors(), listener.collectors(), store.collectors()),
 	})
 	f := s.fleet(overrides, e, log)
+	f.publish = store.publish
 	if listener != nil {
 		reload.add(listener.read) // first, as it alone may fail to be put in force
 	}
@@ -137,10 +150,12 @@ func (s *serve) run(log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	var background sync.WaitGroup
 	defer f.close()
+	defer store.close() // when nobody archives or serves any more
 	defer background.Wait()
 	defer cancel()
 	f.grow(ctx)
 	background.Go(func() { f.watch(ctx) })
+	background.Go(func() { store.run(ctx) })
 	background.Go(func() { reload.follow(ctx, hangups) })
 	if listener != nil {
 		background.Go(func() { listener.run(ctx) })
