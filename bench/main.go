@@ -88,7 +88,7 @@ func groups() []*group {
 	all = append(all, redisSpeeds()...)
 	all = append(all, redisTraffic())
 	all = append(all, redisSizes()...)
-	all = append(all, fleetOf100())
+	all = append(all, fleetsOf100()...)
 	return append(all, allocations(), sidecarMemory(), newCrowd(), newLifetimes())
 }
 

@@ -18,6 +18,21 @@ func TestRedisHostSizes(t *testing.T) {
 	}
 }
 
+// Property: no two of the uneven hosts have the same series, and they have 5,000 on the
+// average.
+func TestUnevenHosts(t *testing.T) {
+	s := &fleetScrapes{uneven: true, size: fleetHost}
+	hosts, total := make(map[int]bool), 0
+	for host := range 100 {
+		n := s.sizeOf(host).samples()
+		hosts[n] = true
+		total += n
+	}
+	if len(hosts) != 100 || total/100 < 4990 || total/100 > 5010 {
+		t.Errorf("%d sizes, %d series a host", len(hosts), total/100)
+	}
+}
+
 // Property: expositions of hosts that differ in the label host alone are the same
 // without it, and two series that it alone tells apart are not made one.
 func TestHostless(t *testing.T) {

@@ -120,7 +120,7 @@ const notes = `
 * Publications are of one process of Go with its created timestamps. Values are counts of any size and sums with all digits of a
   float64, as those of an application are; the bytes are those of the whole request.
 * A fleet's scrape is that of the exporter with a Reader, in a process of its own, over HTTP as above; hosts have one process of
-  client_python each, published as it stands. After the first scrape and after each change, what is timed must have the samples that client_python itself merges
+  client_python each. Where they have other series on each host, no two have as many counters. After the first scrape and after each change, what is timed must have the samples that client_python itself merges
   of all hosts' files, but for the label host. *Cold* is the first scrape of a process that has just started. Of
   prometheus-distributed-client ` + "`generate_latest`" + ` is timed, without HTTP; its samples tell also when each series was created.
 * Lifetimes have files of their own and share 50 to 50 real processes, which SIGKILL ends.
