@@ -57,10 +57,7 @@ func (a *Archive) subtract(i int, base *Archive, j int) {
 	from, of := base.wordsOf(j)
 	switch {
 	case f.Type == mmapstore.Counter || f.Type == mmapstore.Untyped:
-		if words[0] >= from[0] {
-			words[0] -= from[0]
-			subtractFloats(words[1:], from[1:])
-		}
+		subtractCounter(words, from, f.Type == mmapstore.Untyped)
 	case f.Type == mmapstore.Summary:
 		if words[2] >= from[2] {
 			words[2] -= from[2]
@@ -71,19 +68,65 @@ func (a *Archive) subtract(i int, base *Archive, j int) {
 			subtractFloats(words, from)
 		}
 	case f.Mode == mmapstore.Sum && from[0] != 0 && words[0] != 0:
-		words[1] = math.Float64bits(math.Float64frombits(words[1]) - math.Float64frombits(from[1]))
+		if was := math.Float64frombits(from[1]); finite(was) {
+			words[1] = math.Float64bits(math.Float64frombits(words[1]) - was)
+		}
 	}
+}
+
+// subtractCounter takes one counter off another, unless that has begun anew. What of a
+// counter is in its whole part and what beside it differs from record to record: floats
+// that happen to be whole numbers are in the former. So only the two together tell. What
+// may fall has not begun anew when it is less.
+func subtractCounter(words, from []uint64, falls bool) {
+	s := difference(words[1:], from[1:])
+	if s.special != 0 {
+		return // it is beyond all floats, with or without
+	}
+	whole := words[0] - from[0]
+	if words[0] < from[0] {
+		var lent sum
+		lent.addInt(from[0] - words[0])
+		s.add(-lent.hi)
+		s.add(-lent.lo)
+		whole = 0
+	}
+	was, left := sumOf(from[1:]), s
+	was.addInt(from[0])
+	left.addInt(whole)
+	if !falls && left.value() < -rounding*was.value() {
+		return
+	}
+	words[0] = whole
+	s.write(words[1:])
 }
 
 // subtractFloats takes one unrounded sum off another.
 func subtractFloats(words, from []uint64) {
-	var s sum
-	for i := range archiveSumWords {
-		s.add(math.Float64frombits(words[i]))
-		if was := math.Float64frombits(from[i]); finite(was) { // what is not stays: nothing can be added to it
+	s := difference(words, from)
+	s.write(words)
+}
+
+func difference(words, from []uint64) sum {
+	s := sumOf(words)
+	for _, w := range from[:archiveSumWords] {
+		if was := math.Float64frombits(w); finite(was) { // what is not stays: nothing can be added to it
 			s.add(-was)
 		}
 	}
+	return s
+}
+
+// sumOf is an unrounded sum as it lies in an archive.
+func sumOf(words []uint64) (s sum) {
+	for _, w := range words[:archiveSumWords] {
+		s.add(math.Float64frombits(w))
+	}
+	return s
+}
+
+// write is the reverse of sumOf.
+func (s *sum) write(words []uint64) {
 	hi, lo := s.parts()
 	words[0], words[1] = math.Float64bits(hi), math.Float64bits(lo)
 }
