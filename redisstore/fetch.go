@@ -13,7 +13,7 @@ import (
 
 // fetchAtOnce is how many hosts are fetched in one transaction. Each such batch stays
 // fetched, whatever becomes of the next.
-const fetchAtOnce = 64
+const fetchAtOnce = 32
 
 // fetch brings the hosts to what the index says, and reports whether that is still of one
 // moment with the archive that is known.

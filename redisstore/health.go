@@ -63,8 +63,13 @@ func (h *health) wait(interval time.Duration) time.Duration {
 	row := h.row
 	h.mu.Unlock()
 	if row == 0 {
-		return interval - time.Duration(rand.Float64()*float64(interval)/10)
+		return interval - upTo(interval/10)
 	}
 	backoff := min(firstRetry<<min(row-1, 16), longestWait(interval))
-	return backoff/2 + time.Duration(rand.Float64()*float64(backoff)/2)
+	return backoff/2 + upTo(backoff/2)
+}
+
+// upTo is a time at random.
+func upTo(d time.Duration) time.Duration {
+	return time.Duration(rand.Float64() * float64(d)) //nolint:gosec // G404: so that hosts drift apart, no secret
 }

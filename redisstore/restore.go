@@ -210,8 +210,8 @@ func (r *Reader) fetchGone(ctx context.Context, id mmapstore.ID) (*host, error) 
 		return nil, fmt.Errorf("read %s: %w", r.keys.gone(id), err)
 	}
 	text := func(i int) string { s, _ := got[i].(string); return s }
-	seq, err := strconv.ParseUint(text(0), 10, 53)
-	if err != nil || text(3) == "" {
+	seq, _ := strconv.ParseUint(text(0), 10, 53)
+	if seq == 0 || text(3) == "" {
 		return nil, nil
 	}
 	pub := publication{digest: text(1), schema: []byte(text(2)), values: []byte(text(3))}

@@ -115,7 +115,6 @@ type store struct {
 	client  redis.UniversalClient // nil if nobody needs it
 	readers []*redisstore.Reader
 	steady  []*redisstore.Steady
-	foreign []exporter.Provider
 	others  []prometheus.Collector
 
 	mu         sync.Mutex // guards publishers

@@ -42,7 +42,7 @@ func (f *foreignFlags) complete() error {
 		case kind != kindPDC && kind != kindInstrumentor && kind != kindPDCSQLite:
 			return usageError{fmt.Errorf("--redis.read=%q: must be pdc:PREFIX, instrumentor:NAMESPACE or pdc-sqlite:FILE", what)}
 		case rest == "" && kind != kindPDC:
-			return usageError{fmt.Errorf("--redis.read=%q: nothing follows %s:", what, kind)}
+			return usageError{fmt.Errorf("--redis.read=%q: nothing follows the colon", what)}
 		}
 	}
 	if f.helpFile != "" && len(f.what) == 0 {

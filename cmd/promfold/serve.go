@@ -122,11 +122,11 @@ func (s *serve) run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	listener, err := s.hermes.listen(&s.dirs, s.label, overrides, log) // nil if nobody asks for one
+	store, err := s.redis.open(log)
 	if err != nil {
 		return err
 	}
-	store, err := s.redis.open(log)
+	listener, err := s.hermes.listen(&s.dirs, s.label, overrides, log) // nil if nobody asks for one
 	if err != nil {
 		return err
 	}
@@ -161,13 +161,18 @@ func (s *serve) run(log *slog.Logger) error {
 		background.Go(func() { listener.run(ctx) })
 	}
 
+	return s.answer(ctx, f, e, reload, signals, log)
+}
+
+// answer serves until a signal comes, and somewhat longer.
+func (s *serve) answer(ctx context.Context, f *fleet, e *exporter.Exporter, reload *reloader, signals chan os.Signal, log *slog.Logger) error {
 	site, last, err := s.site(ctx, f, e, reload)
 	if err != nil {
 		return err
 	}
 	server := newServer(site, log)
 	served := make(chan error, 1)
-	background.Go(func() { served <- web.ListenAndServe(server, s.web, log) })
+	go func() { served <- web.ListenAndServe(server, s.web, log) }()
 	select {
 	case err := <-served:
 		return err
