@@ -165,7 +165,7 @@ func (f identityFile) makeHidden() error {
 }
 
 // lock takes the right to publish the directory: nil if another publisher has it. It lasts
-// until the file is closed.
+// until unlock.
 func (f identityFile) lock() (*os.File, error) {
 	if err := f.makeHidden(); err != nil {
 		return nil, fmt.Errorf("publisher's lock: %w", err)
@@ -182,6 +182,13 @@ func (f identityFile) lock() (*os.File, error) {
 		return nil, fmt.Errorf("lock %s: %w", f.path(lockName), err)
 	}
 	return file, nil
+}
+
+// unlock gives up what lock took. To close the file does not do while a child process that
+// somebody has just forked has it open as well.
+func (f identityFile) unlock(file *os.File) {
+	_ = unix.Flock(int(file.Fd()), unix.LOCK_UN)
+	_ = file.Close()
 }
 
 // there reports whether the identity's file is.

@@ -183,7 +183,7 @@ func (p *Publisher) Close() error {
 	defer func() { <-p.turn }()
 	p.closed = true
 	if p.lock != nil {
-		p.lock.Close()
+		p.file.unlock(p.lock)
 		p.lock = nil
 	}
 	if errors.Is(err, errClosed) {
@@ -244,7 +244,7 @@ func (p *Publisher) claim() error {
 		return nil
 	}
 	if p.lock != nil { // somebody has removed it, and others may have the lock of now
-		p.lock.Close()
+		p.file.unlock(p.lock)
 		p.lock, p.identified = nil, false
 	}
 	var err error
