@@ -176,11 +176,7 @@ func (f *fleet) awaitAllFolded() {
 		}
 	}
 	rig.Await(f.t, patience, func() error {
-		all, err := f.store.client.HKeys(f.t.Context(), "promfold:{"+fleetNamespace+"}:index").Result()
-		if err != nil {
-			return err
-		}
-		if len(all) != live+1 { // and the archive
+		if all := f.index(); len(all) != live+1 { // and the archive
 			return fmt.Errorf("the index has %d fields, and %d hosts live", len(all), live)
 		}
 		return nil

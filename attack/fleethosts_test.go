@@ -132,10 +132,7 @@ func (g *fleetGroup) awaitFolded() {
 	g.f.t.Helper()
 	ids := g.ids(g.f.t)
 	rig.Await(g.f.t, patience, func() error {
-		all, err := g.f.store.client.HGetAll(g.f.t.Context(), "promfold:{"+fleetNamespace+"}:index").Result()
-		if err != nil {
-			return err
-		}
+		all := g.f.index()
 		for number, id := range ids {
 			if _, ok := all[id]; ok {
 				return fmt.Errorf("host %d is not folded", number)

@@ -48,3 +48,13 @@ func (s *fleetStore) save(t testing.TB) {
 		t.Errorf("SAVE: %v", err)
 	}
 }
+
+// index is what Redis says of the hosts and of the archive; see docs/fleet.md.
+func (f *fleet) index() map[string]string {
+	f.t.Helper()
+	all, err := f.store.client.HGetAll(f.t.Context(), "promfold:{"+fleetNamespace+"}:index").Result()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return all
+}
