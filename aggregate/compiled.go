@@ -1,6 +1,10 @@
 package aggregate
 
-import "github.com/promfold/promfold/mmapstore"
+import (
+	"slices"
+
+	"github.com/promfold/promfold/mmapstore"
+)
 
 // compiled is a source as a merger knows it: where each of its series goes, and
 // the values of the last Load that worked.
@@ -50,6 +54,17 @@ func (c *compiled) take(schema mmapstore.Schema) (anew bool) {
 	}
 	c.schema = schema
 	return anew
+}
+
+// takeHistory brings the history up to date. It reports whether families have other births
+// than before, which a record may have whose schema is the same.
+func (c *compiled) takeHistory(history *History) (other bool) {
+	if c.history != nil && c.history != history {
+		n := min(len(c.history.Families), len(history.Families))
+		other = !slices.Equal(c.history.Families[:n], history.Families[:n])
+	}
+	c.history = history
+	return other
 }
 
 // resolve finds the families of the source that are new since the last merge.

@@ -120,7 +120,7 @@ type part struct {
 func (m *Merger) compile(sources []Source) (changed bool) {
 	m.taking = m.taking[:0]
 	stale := false // some group's births must be looked at again
-	gone := false  // some source left, or laid out its series anew
+	gone := false  // some source left, laid out its series anew, or has families of other births
 	for i, src := range sources {
 		meta, history := src.Meta(), src.History()
 		key := keyOf(&meta, history)
@@ -134,7 +134,8 @@ func (m *Merger) compile(sources []Source) (changed bool) {
 		} else if c.stamp == m.merge {
 			continue // one source under two names counts once
 		}
-		c.meta, c.history, c.stamp = meta, history, m.merge
+		c.meta, c.stamp = meta, m.merge
+		gone = c.takeHistory(history) || gone
 		gone = m.takeSchema(src, c) || gone
 		stale = m.resolve(c) || stale
 		m.taking = append(m.taking, part{src, c, i})
