@@ -80,7 +80,7 @@ func (s *source) follow(last *source, now int64) {
 		if series.Created = last.schema.Series[j].Created; s.fell(i, last, j) {
 			series.Created = now
 		}
-		same = same && i == j && *series == last.schema.Series[j]
+		same = same && *series == last.schema.Series[j]
 	}
 	if same {
 		s.schema = last.schema

@@ -2,10 +2,12 @@ package foreign_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/promfold/promfold/aggregate"
+	"github.com/promfold/promfold/internal/fixture"
 	"github.com/promfold/promfold/mmapstore"
 	"github.com/promfold/promfold/redisstore/foreign"
 	"github.com/promfold/promfold/redisstore/foreign/foreigntest"
@@ -18,6 +20,7 @@ type store struct {
 	merger *aggregate.Merger
 	clock  time.Time
 	counts map[string]int // of the last read
+	help   foreign.Help
 }
 
 func newStore(t testing.TB) *store {
@@ -37,7 +40,7 @@ func (s *store) source(samples ...foreign.Sample) aggregate.Source {
 	for _, sample := range samples {
 		table.Add(sample)
 	}
-	source := s.book.Bind(table, nil)
+	source := s.book.Bind(table, s.help)
 	r.Close()
 	s.counts = foreigntest.Counts(s.t, l.Collectors())
 	return source
@@ -134,8 +137,38 @@ func TestGaugeBits(t *testing.T) {
 	}
 }
 
-// Property: where a process has a family of the same name, its type and help hold.
+// born is a source that was born at another time.
+type born struct {
+	aggregate.Source
+	at int64
+}
+
+func (b born) Meta() aggregate.Meta {
+	m := b.Source.Meta()
+	m.Created = b.at
+	return m
+}
+
+// Property: where a process has a family of the same name, its help and type hold, and
+// what both count is added up.
 func TestProcessGoesFirst(t *testing.T) {
+	for _, processLast := range []bool{false, true} {
+		s, other := newStore(t), newStore(t)
+		other.help = foreign.Help{"a": "Of the process.", "b": "A gauge."}
+		sources := []aggregate.Source{s.source(counter("a", 1), counter("b", 1)), born{other.source(counter("a", 2), gauge("b", 5)), 1_600_000_000e9}}
+		if processLast {
+			slices.Reverse(sources)
+		}
+		text := foreigntest.Text(t, s.merger, sources...)
+		foreigntest.Equal(t, foreigntest.Samples(t, text), map[string]float64{"a": 3, "b": 5})
+		if e := fixture.Parse(t, text); e.Helps["a"] != "Of the process." || e.Types["b"] != "gauge" {
+			t.Errorf("helps %v, types %v", e.Helps, e.Types)
+		}
+	}
+}
+
+// Property: all reads of a store are of one source, of two stores of two.
+func TestIdentity(t *testing.T) {
 	s := newStore(t)
 	meta := s.source(counter("a", 1)).Meta()
 	if meta.Created != 1 || meta.State != mmapstore.Alive {

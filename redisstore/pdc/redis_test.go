@@ -195,6 +195,19 @@ func TestRedisAway(t *testing.T) {
 	}
 }
 
+// Property: a user with the rights to these commands and keys alone is enough.
+func TestRedisLeastRights(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{Conf: []string{"user reader on >secret ~fx_* +scan +hlen +hgetall +hscan"}})
+	write(t, server.Client(), foreigntest.Dump(t, "testdata/head/redis_dump.json")...)
+	write(t, server.Client(), hash("other", `{}`, "1"))
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: server.Addr(), Username: "reader", Password: "secret", MaxRetries: -1})
+	defer func() { _ = client.Close() }()
+	foreigntest.Equal(t, foreigntest.Samples(t, shown(t, aggregate.NewMerger(nil), reader(client, "fx"))), fixture.Samples(t, "testdata/head/expected.prom"))
+	if _, err := reader(client, "").Read(t.Context()); err == nil {
+		t.Error("keys of others were read")
+	}
+}
+
 // Property: in a cluster the keys of all nodes are found.
 func TestRedisCluster(t *testing.T) {
 	cluster := redistest.StartCluster(t, 3, redistest.Options{})
@@ -215,5 +228,23 @@ func TestRedisCluster(t *testing.T) {
 		t.Error("nothing is shown")
 	} else {
 		foreigntest.Equal(t, got, maps.Clone(want))
+	}
+}
+
+// BenchmarkRedisRead is a read of 200 metrics with 50 series each.
+func BenchmarkRedisRead(b *testing.B) {
+	client := redistest.Start(b, redistest.Options{}).Client()
+	for i := range 200 {
+		h := hash("p_jobs_" + strconv.Itoa(i))
+		for j := range 50 {
+			h.Fields[`_total:{"host":"host-`+strconv.Itoa(j)+`","queue":"mail"}`] = strconv.Itoa(j)
+		}
+		write(b, client, h)
+	}
+	r := reader(client, "p")
+	for b.Loop() {
+		if _, err := r.Read(b.Context()); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
