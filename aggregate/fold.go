@@ -204,6 +204,7 @@ func (f *folder) died(s *series) int64 { return min(cmp.Or(s.life.past.Died, f.n
 
 func (f *folder) addSeries(s *series) {
 	past, created := s.life.past, s.life.createdTime()
+	past.Died = 0
 	if s.family.mode.PerProcess() {
 		past.Died = f.died(s)
 		created = f.m.birth(s)

@@ -140,7 +140,8 @@ func returnAgainAndAgain(t *testing.T, rng *rand.Rand) {
 		case 1:
 			beyond := aggregate.Less(record(t, recorder, sources(here)...), base)
 			gone := host(n+1, mmapstore.Dead, beyond)
-			fleet, base = folded(t, fleet, gone), folded(t, base, gone)
+			o := aggregate.FoldOptions{Now: at(noon)}
+			fleet, base = folded(t, fleet, gone, o), folded(t, base, gone, o)
 		default:
 			count(rng, here[rng.IntN(len(here))])
 		}
@@ -170,14 +171,11 @@ func count(rng *rand.Rand, f *fake) {
 	}
 }
 
-// folded is the archive of a fleet after the hosts were folded, of which others are not known.
-func folded(t testing.TB, a *aggregate.Archive, hosts ...aggregate.Source) *aggregate.Archive {
+// folded is the archive of a fleet after the host was folded, by one who knows no others.
+func folded(t testing.TB, a *aggregate.Archive, h aggregate.Source, o aggregate.FoldOptions) *aggregate.Archive {
 	t.Helper()
-	absorb := map[mmapstore.ID]bool{}
-	for _, h := range hosts {
-		absorb[h.Meta().ID] = true
-	}
-	next, _, err := aggregate.Fold(a, hosts, absorb, aggregate.FoldOptions{Partial: true, Now: at(noon)})
+	o.Partial = true
+	next, _, err := aggregate.Fold(a, []aggregate.Source{h}, map[mmapstore.ID]bool{h.Meta().ID: true}, o)
 	if err != nil {
 		t.Fatal(err)
 	}

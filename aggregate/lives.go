@@ -66,12 +66,15 @@ func (m *Merger) addLives(c *compiled) {
 		if left {
 			past = Past{Deleted: max(life.deleted, 1)} // others may still have a share
 		}
-		s.life.note(past, dead)
+		s.life.note(past, dead || c.diedOut(i))
 		if adds { // its life matters to a fold, even if its values are not folded
 			s.life.contribute(created, past)
 		}
 	}
 }
+
+// diedOut reports whether nobody who lives shows the i-th series of a record.
+func (c *compiled) diedOut(i int) bool { return c.history != nil && c.history.Series[i].Died != 0 }
 
 // has reports whether the values of the i-th series were ever read.
 func (c *compiled) has(i int) bool {

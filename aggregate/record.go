@@ -60,10 +60,25 @@ func (m *Merger) layOut() *Archive {
 			if v.mode.PerProcess() {
 				created = m.birth(s)
 			}
-			a.layOutSeries(s, created, s.life.past)
+			a.layOutSeries(s, created, m.recordedPast(s))
 		}
 	}
 	return a
+}
+
+// recordedPast is how the contributors of a series lived. Died says that none of them
+// lives that shows it: those who read the record cannot tell otherwise, as it lives.
+func (m *Merger) recordedPast(s *series) Past {
+	past := s.life.past
+	switch {
+	case s.life.live:
+		past.Died = 0
+	case s.family.mode.PerProcess():
+		past.Died = cmp.Or(past.Died, m.began)
+	default:
+		past.Died = 1
+	}
+	return past
 }
 
 // recorded are the variants of all groups, in an order of their own.

@@ -75,7 +75,7 @@ type History struct {
 type Past struct {
 	Newest  int64 // latest birth of a contribution that was not deleted
 	Deleted int64 // latest deletion that has not taken effect yet
-	Died    int64 // when the series of a per-process gauge was archived
+	Died    int64 // when the series of a per-process gauge was archived; in a record, of any series: not 0 if nobody who lives shows it
 }
 
 // Forgotten is the share of a source in a series that left the exposition
