@@ -65,6 +65,7 @@ func (m *Merger) addLives(c *compiled) {
 		created, past := c.past(i, life, forgot)
 		if left {
 			past = Past{Deleted: max(life.deleted, 1)} // others may still have a share
+			created = past.Deleted                     // that of the old life would be older than all that counts
 		}
 		s.life.note(past, dead || c.diedOut(i))
 		if adds { // its life matters to a fold, even if its values are not folded

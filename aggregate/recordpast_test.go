@@ -73,3 +73,40 @@ func TestGaugeOfAHostThatIsGoneHasItsTime(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Property: what a record says of a deletion after the archiver has forgotten the series does
+// not make it older, where others have it, than it is.
+func TestForgottenSeriesIsNoOlder(t *testing.T) {
+	deletes, dead := process(1).counter("c", 7, 0), process(2).counter("c", 1, 0).dead()
+	deletes.remove(0, 10)
+	archive := archived(t, aggregate.NewArchive(), []*fake{deletes, dead}, aggregate.FoldOptions{}, dead)
+	one := recordOf(t, archive.Source("archive", nil), deletes)
+	two := recordOf(t, process(20).counter("c", 3, 0))
+	r := mergeAll(t, host(1, mmapstore.Alive, one), host(2, mmapstore.Alive, two))
+	if got := samples(t, r.Metrics()); got != "c 3" {
+		t.Errorf("%q", got)
+	}
+	if created := r.Metrics()[0].Metric[0].Counter.CreatedTimestamp.AsTime().UnixNano(); created != second(10) {
+		t.Errorf("created at %d", created)
+	}
+}
+
+// Property: where hosts disagree whether a gauge is of each process, only what the younger
+// one has is shown: a series with pid has no place among others, nor the other way round.
+func TestPerProcessOnOneHostOnly(t *testing.T) {
+	all := func(born int64) *fake { return process(born).as("a").gauge("g", mmapstore.All, 1) }
+	largest := func(born int64) *fake { return process(born).gauge("g", mmapstore.Max, 2) }
+	for _, c := range []struct {
+		older, younger *fake
+		want           string
+	}{
+		{all(1), largest(2), "g 2"},
+		{largest(1), all(2), `g{pid="a"} 1`},
+		{process(1).gauge("g", mmapstore.Sum, 3), largest(2), "g 3"}, // these go by the younger one's law
+	} {
+		r := mergeAll(t, host(1, mmapstore.Alive, recordOf(t, c.older)), host(2, mmapstore.Alive, recordOf(t, c.younger)))
+		if got := samples(t, r.Metrics()); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}

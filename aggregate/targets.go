@@ -61,7 +61,7 @@ func (m *Merger) target(c *compiled, p *program, i int) *series {
 	}
 	// A live gauge of a mode that lost goes by the mode that won. A dead one
 	// was folded by its own, or would have been by now.
-	if g := c.groups[from.Family]; !c.meta.dead() && !m.folding && g.shown.typ == v.typ {
+	if g := c.groups[from.Family]; !c.meta.dead() && !m.folding && g.shown.typ == v.typ && c.fits(v, g.shown) {
 		v = g.shown
 	}
 	labels := from.Labels
@@ -83,6 +83,12 @@ func (m *Merger) target(c *compiled, p *program, i int) *series {
 		m.widen(s, f)
 	}
 	return s
+}
+
+// fits reports whether what the source has of one mode can go by another. In a record the
+// label pid is there already, or nobody knows any more what it was.
+func (c *compiled) fits(from, into *variant) bool {
+	return c.history == nil || from.mode.PerProcess() == into.mode.PerProcess()
 }
 
 // likely is the series of the labels if it is the one at the same index of the source
