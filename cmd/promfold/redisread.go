@@ -14,6 +14,7 @@ import (
 	"github.com/promfold/promfold/redisstore/foreign"
 	"github.com/promfold/promfold/redisstore/instrumentor"
 	"github.com/promfold/promfold/redisstore/pdc"
+	"github.com/promfold/promfold/redisstore/pdcsqlite"
 )
 
 // foreignFlags are about what other libraries keep.
@@ -94,6 +95,8 @@ func (f *foreignFlags) reading(s *store, what string, help foreign.Help) collect
 	switch kind {
 	case kindInstrumentor:
 		return instrumentor.New(s.client, instrumentor.Options{Namespace: rest, Help: help, Logger: s.log})
+	case kindPDCSQLite:
+		return pdcsqlite.New(rest, pdcsqlite.Options{Help: help, Logger: s.log})
 	default:
 		return pdc.New(s.client, pdc.Options{Prefix: rest, Help: help, Logger: s.log})
 	}
