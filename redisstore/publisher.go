@@ -234,6 +234,7 @@ func (p *Publisher) publish(ctx context.Context, state hostState) error {
 	if err != nil {
 		return err
 	}
+	p.as.confirmed = time.Now()
 	return p.confirm()
 }
 
@@ -275,10 +276,14 @@ func (p *Publisher) record(ctx context.Context) (*aggregate.Archive, error) {
 
 // identify finds out as which host to publish.
 func (p *Publisher) identify(ctx context.Context, record *aggregate.Archive) error {
-	if p.identified {
+	if p.identified && away(p.as.confirmed) <= p.o.Retention {
 		return nil
 	}
-	as, err := p.file.load()
+	as := p.as
+	var err error
+	if !p.identified {
+		as, err = p.file.load()
+	}
 	switch {
 	case errors.Is(err, errNoIdentity):
 		if as = p.as; as.base == nil {
@@ -294,7 +299,7 @@ func (p *Publisher) identify(ctx context.Context, record *aggregate.Archive) err
 		if err = p.file.discard(); err == nil {
 			err = p.file.save(as)
 		}
-	case err == nil && time.Since(as.confirmed) > p.o.Retention:
+	case err == nil && away(as.confirmed) > p.o.Retention:
 		as, err = p.afterLongAbsence(ctx, as, record)
 	}
 	if err != nil {
@@ -307,11 +312,17 @@ func (p *Publisher) identify(ctx context.Context, record *aggregate.Archive) err
 	return nil
 }
 
+// away is how long ago a time was, also if the machine slept meanwhile or had another clock.
+func away(since time.Time) time.Duration {
+	return max(time.Since(since), time.Now().Round(0).Sub(since.Round(0)))
+}
+
 // afterLongAbsence is as whom to go on when Redis may have forgotten that it has
 // folded the host. If it knows of the host, all is well.
 func (p *Publisher) afterLongAbsence(ctx context.Context, as identity, record *aggregate.Archive) (identity, error) {
 	n, err := p.o.Client.Exists(ctx, p.keys.host(as.id), p.keys.gone(as.id)).Result()
 	if err != nil || n > 0 {
+		as.confirmed = time.Now() // as far as it matters: Redis knows of it
 		return as, err
 	}
 	p.log.Warn("The directory was away for longer than Redis remembers: it counts from now", "confirmed", as.confirmed)

@@ -47,19 +47,36 @@ func (r *Reader) putBack(ctx context.Context, x *index) (settled bool, err error
 			continue // somebody has folded it
 		}
 		ok, err := r.putHostBack(ctx, h)
+		if err == nil && !ok {
+			refused = true
+			err = r.dropIfGone(ctx, h)
+		}
 		if err != nil {
 			return false, err
 		}
 		if ok {
 			restored++
 		}
-		refused = refused || !ok
 	}
 	if restored > 0 {
 		r.metrics.restored.Add(uint64(restored))
 		r.log.Warn("Redis had lost what is known here: it was put back", "count", restored)
 	}
 	return restored == 0 && !refused, nil
+}
+
+// dropIfGone forgets a host that Redis says was folded, though no archive holds it: somebody
+// has taken it out by hand.
+func (r *Reader) dropIfGone(ctx context.Context, h *host) error {
+	now, err := r.fetchIndex(ctx)
+	if err != nil || now.edition != r.edition {
+		return err // it was folded just now: the next try sees the archive
+	}
+	if _, there := now.entries[h.id]; !there {
+		r.log.Warn("A host was taken out of Redis by hand", "host", h.entry.name, "id", h.id)
+		delete(r.hosts, h.id)
+	}
+	return nil
 }
 
 // lostHosts are those that we know, and that are not in the index, or with an older
@@ -171,6 +188,7 @@ func (r *Reader) putArchiveBack(ctx context.Context, x *index) (int, error) {
 func (r *Reader) putBaseBack(ctx context.Context, h *host) error {
 	key := r.keys.gone(h.id)
 	_, err := r.o.Client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.Del(ctx, key) // whatever it is
 		p.HSet(ctx, key, fieldSeq, h.seq, fieldDigest, h.pub.digest, fieldSchema, h.pub.schema, fieldValues, h.pub.values)
 		p.PExpire(ctx, key, r.o.Retention)
 		return nil

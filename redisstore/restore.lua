@@ -9,12 +9,16 @@ redis.call('SET', KEYS[2], ARGV[3])
 redis.call('HSET', KEYS[1], 'archive', ARGV[2])
 for i = 5, #ARGV, 2 do
   local host, gone = KEYS[i - 2], KEYS[i - 1]
+  local base = redis.pcall('HEXISTS', gone, 'values') -- a table if something else has the key
   redis.call('HDEL', KEYS[1], ARGV[i])
-  if redis.call('HEXISTS', gone, 'values') == 0 and redis.call('HGET', host, 'seq') == ARGV[i + 1] then
+  if base ~= 1 and redis.pcall('HGET', host, 'seq') == ARGV[i + 1] then
     redis.call('RENAME', host, gone)
   else
     -- What was published before or after that is no base.
     redis.call('DEL', host)
+    if type(base) == 'table' then
+      redis.call('DEL', gone)
+    end
     redis.call('HSETNX', gone, 'seq', ARGV[i + 1])
   end
   redis.call('PEXPIRE', gone, ARGV[4])
