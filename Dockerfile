@@ -20,12 +20,16 @@ RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags 
   -X github.com/prometheus/common/version.Revision=$REVISION \
   -X github.com/prometheus/common/version.Branch=$BRANCH" -o promfold ./cmd/promfold
 
+# Who may have signed the certificate of a Redis.
+RUN cp /etc/ssl/certs/ca-certificates.crt .
+
 FROM scratch AS program
 LABEL org.opencontainers.image.title="promfold" \
   org.opencontainers.image.description="Folds the metrics of many processes into one Prometheus target" \
   org.opencontainers.image.source="https://github.com/promfold/promfold" \
   org.opencontainers.image.licenses="Apache-2.0"
 COPY LICENSE /LICENSE
+COPY --from=build /src/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /src/promfold /promfold
 # Not root, and a number, so that runAsNonRoot can be checked. Beside an application run it as the application's user
 # (--user, runAsUser): the kernel tells only the owner of a file whether its writer lives.
