@@ -173,3 +173,23 @@ func TestRedisPublishMissing(t *testing.T) {
 	}
 	jobs(t, 3, newReader(t, redisstore.ReaderOptions{Client: client}))
 }
+
+// Property: a directory in which nobody has counted yet is a host already, and heard of again and again.
+func TestRedisPublishEmpty(t *testing.T) {
+	t.Parallel()
+	_, client, keys := fleet(t)
+	var log logged
+	h := newUnpublished(t, redisstore.PublisherOptions{Client: client, Logger: log.logger()})
+	h.dir = t.TempDir()
+	h.publisher()
+	h.flush()
+	r := newReader(t, redisstore.ReaderOptions{Client: client, Logger: log.logger()})
+	if got := shown(t, r); len(keys.ids()) != 1 || len(got) != 0 || log.String() != "" {
+		t.Errorf("hosts %q show %v; log:\n%s", keys.ids(), got, log.String())
+	}
+	h.end()
+	fold(t, r)
+	if ids := keys.ids(); len(ids) != 0 {
+		t.Errorf("hosts %q after the fold", ids)
+	}
+}

@@ -43,6 +43,14 @@ var (
 		}
 		return d
 	})
+	// bounded fills what there is room for, and fails where there is more.
+	bounded = sync.OnceValue(func() *zstd.Decoder {
+		d, err := zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderConcurrency(0))
+		if err != nil {
+			panic(err)
+		}
+		return d
+	})
 )
 
 // maxDecompressed bounds what a few bytes in Redis can cost a reader.
@@ -79,11 +87,7 @@ func decodeSchema(schema []byte) (*aggregate.Archive, error) {
 
 // decodeValues reads the words of a record that has so many of them.
 func decodeValues(values []byte, n int) ([]uint64, error) {
-	var header zstd.Header
-	if err := header.Decode(values); err != nil || header.HasFCS && header.FrameContentSize != uint64(8*n) {
-		return nil, fmt.Errorf("values: %w: %d bytes for %d words: %w", mmapstore.ErrMalformed, header.FrameContentSize, n, err)
-	}
-	b, err := decompress(values)
+	b, err := bounded().DecodeAll(values, make([]byte, 0, 8*n+1)) // one byte too many is seen as such
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("values: %w: %w", mmapstore.ErrChecksum, err)

@@ -288,4 +288,3 @@ func sum(t *testing.T, p exporter.Provider) float64 {
 	}
 	return merged(t, sources).Sum("jobs_total")
 }
-
