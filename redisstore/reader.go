@@ -73,7 +73,7 @@ type Reader struct {
 	hosts   map[mmapstore.ID]*host
 	recent  recent
 	now     time.Time // of Redis, at the last read
-	calmAt  time.Time // our own clock: hosts may be folded from then on; see restore.go
+	calmAt  time.Time // our own clock: hosts may be folded from then on; zero: see calm
 }
 
 // NewReader makes a reader. It fetches nothing before the first Read.

@@ -10,22 +10,19 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/promfold/promfold/aggregate"
-	"github.com/promfold/promfold/mmapstore"
 )
 
 // Redis may forget: it is killed without having saved, or a replica takes over that lags
 // behind. A reader knows what there was, and puts it back. To do so twice, or in several
 // readers, changes nothing: publications have numbers, and archives say whom they hold.
 
-// patience is how long a reader that finds no archive waits before it folds: one that
-// knows of an archive will have put it back by then, however long it waits between two tries.
+// patience is how long a reader waits before it folds, after it has begun and after it
+// found that Redis had lost something: who knows of a later archive will have put it back by then, however
+// long it waits between two tries. To fold on top of an earlier one would lose what the later holds.
 func patience(interval time.Duration) time.Duration { return interval + 2*longestWait(interval) }
 
 // calm reports whether hosts may be folded now.
 func (r *Reader) calm() bool {
-	if r.edition != (edition{}) {
-		return true
-	}
 	if r.calmAt.IsZero() {
 		r.calmAt = time.Now().Add(patience(r.o.Interval))
 	}
@@ -60,6 +57,7 @@ func (r *Reader) putBack(ctx context.Context, x *index) (settled bool, err error
 	}
 	if restored > 0 {
 		r.metrics.restored.Add(uint64(restored))
+		r.calmAt = time.Time{}
 		r.log.Warn("Redis had lost what is known here: it was put back", "count", restored)
 	}
 	return restored == 0 && !refused, nil
@@ -108,9 +106,7 @@ func (r *Reader) reconcile(ctx context.Context, x *index) (restored int, err err
 	lacks := lacking(there, r.archive)
 	switch {
 	case len(lacks) == 0 && there.Generation >= r.archive.Generation:
-		if err := r.remember(ctx, there); err != nil {
-			return 0, err
-		}
+		r.remember(ctx, there)
 		if there.Horizon > r.archive.Generation+1 {
 			r.letGo(x) // a host may have been folded since, and not be listed any more
 		}
@@ -199,41 +195,51 @@ func (r *Reader) putBaseBack(ctx context.Context, h *host) error {
 	return nil
 }
 
-// remember keeps the hosts that another reader has folded not long ago as we keep our own,
-// should Redis forget the archive: those that were known are, others are fetched.
-func (r *Reader) remember(ctx context.Context, next *aggregate.Archive) error {
+// remember keeps the hosts that others have folded since our archive, and not long ago, as we
+// keep our own, should Redis forget the archive: those that were known are, others
+// are fetched, as far as that can be done.
+func (r *Reader) remember(ctx context.Context, next *aggregate.Archive) {
 	now := time.Now()
+	var unknown []aggregate.Absorbed
 	for _, e := range next.Absorbed {
-		if now.Sub(time.Unix(0, e.At)) > recentAge || r.recent.find(e.ID, foldedSeq(e)) != nil {
+		if e.Generation <= r.archive.Generation || now.Sub(time.Unix(0, e.At)) > recentAge || r.recent.find(e.ID, foldedSeq(e)) != nil {
 			continue
 		}
-		h := r.hosts[e.ID]
-		if h == nil || h.record == nil || h.seq != foldedSeq(e) {
-			var err error
-			if h, err = r.fetchGone(ctx, e.ID); err != nil {
-				return err
-			}
-		}
-		if h != nil && h.seq == foldedSeq(e) {
+		if h := r.hosts[e.ID]; h != nil && h.record != nil && h.seq == foldedSeq(e) {
 			r.recent.add(h, now)
+		} else {
+			unknown = append(unknown, e)
 		}
 	}
-	return nil
+	for len(unknown) > 0 && r.recent.bytes < recentBytes/2 {
+		batch := unknown[:min(fetchAtOnce, len(unknown))]
+		unknown = unknown[len(batch):]
+		if r.fetchGone(ctx, batch, now) != nil {
+			return // it is but a precaution
+		}
+	}
 }
 
-// fetchGone is a host that was folded; nil if Redis has no more than its number.
-func (r *Reader) fetchGone(ctx context.Context, id mmapstore.ID) (*host, error) {
-	got, err := r.o.Client.HMGet(ctx, r.keys.gone(id), fieldSeq, fieldDigest, fieldSchema, fieldValues).Result()
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", r.keys.gone(id), err)
+// fetchGone remembers hosts that others have folded, of which Redis has more than a number.
+func (r *Reader) fetchGone(ctx context.Context, folded []aggregate.Absorbed, now time.Time) error {
+	got := make([]*redis.SliceCmd, len(folded))
+	_, err := r.o.Client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, e := range folded {
+			got[i] = p.HMGet(ctx, r.keys.gone(e.ID), fieldSeq, fieldDigest, fieldSchema, fieldValues)
+		}
+		return nil
+	})
+	for i, e := range folded {
+		if len(got[i].Val()) != 4 {
+			continue
+		}
+		text := func(n int) string { s, _ := got[i].Val()[n].(string); return s }
+		if seq, _ := strconv.ParseUint(text(0), 10, 53); seq == foldedSeq(e) && text(3) != "" {
+			pub := publication{digest: text(1), schema: []byte(text(2)), values: []byte(text(3))}
+			r.recent.add(&host{id: e.ID, seq: seq, entry: entry{seq: seq, state: stateFinal, digest: pub.digest}, pub: pub}, now)
+		}
 	}
-	text := func(i int) string { s, _ := got[i].(string); return s }
-	seq, _ := strconv.ParseUint(text(0), 10, 53)
-	if seq == 0 || text(3) == "" {
-		return nil, nil
-	}
-	pub := publication{digest: text(1), schema: []byte(text(2)), values: []byte(text(3))}
-	return &host{id: id, seq: seq, entry: entry{seq: seq, state: stateFinal, digest: pub.digest}, pub: pub}, nil
+	return err
 }
 
 // putRecentBack: others have gone on from an earlier archive. Theirs counts from now on,
