@@ -5,6 +5,7 @@ package attack_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"slices"
 	"strconv"
@@ -67,6 +68,7 @@ func newSlowHost(t *testing.T, client redis.UniversalClient) *slowHost {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
+	worker.With(store).WithMode(worker.LiveSum).NewGauge(prometheus.GaugeOpts{Name: "race_hosts", Help: "That are alive."}).Set(1)
 	h := &slowHost{t, worker.With(store).NewCounter(prometheus.CounterOpts{Name: "race_total", Help: "Of all hosts."}), p}
 	h.count(1)
 	return h
@@ -97,8 +99,8 @@ func fold(t *testing.T, r *redisstore.Reader) {
 	}
 }
 
-// mustShow holds what a reader shows to what was counted.
-func mustShow(t *testing.T, r *redisstore.Reader, want float64) {
+// shown is what a reader shows.
+func shown(t *testing.T, r *redisstore.Reader) rig.Samples {
 	t.Helper()
 	e := exporter.New(exporter.Options{Providers: []exporter.Provider{redisstore.NewSteady(r, redisstore.SteadyOptions{})}})
 	answer := httptest.NewRecorder()
@@ -107,27 +109,39 @@ func mustShow(t *testing.T, r *redisstore.Reader, want float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if value := got["race_total"].Value; value != want {
+	return got
+}
+
+// mustShow holds what a reader shows to what was counted.
+func mustShow(t *testing.T, r *redisstore.Reader, want float64) {
+	t.Helper()
+	if value := shown(t, r)["race_total"].Value; value != want {
 		t.Errorf("race_total is %v, counted %v", value, want)
 	}
 }
 
 const raceIndex = "promfold:{default}:index" // see docs/fleet.md
 
-// foldOld has a reader fold a host that Redis is told to have heard of an hour ago last. The publisher's own first publication may
-// come in between.
+// growOld tells Redis that it heard of a host a day ago last.
+func growOld(t *testing.T, client *redis.Client, id string) {
+	t.Helper()
+	entry, err := client.HGet(t.Context(), raceIndex, id).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := strings.Split(entry, " ")
+	said[1] = strconv.FormatInt(time.Now().Add(-24*time.Hour).UnixMilli(), 10)
+	if err := client.HSet(t.Context(), raceIndex, id, strings.Join(said, " ")).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// foldOld has a reader fold a host that has grown old. The publisher's own first publication
+// may come in between.
 func foldOld(t *testing.T, client *redis.Client, id string, r *redisstore.Reader, hook *beforeFold) {
 	t.Helper()
 	rig.Await(t, patience, func() error {
-		entry, err := client.HGet(t.Context(), raceIndex, id).Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		said := strings.Split(entry, " ")
-		said[1] = strconv.FormatInt(time.Now().Add(-time.Hour).UnixMilli(), 10)
-		if err := client.HSet(t.Context(), raceIndex, id, strings.Join(said, " ")).Err(); err != nil {
-			t.Fatal(err)
-		}
+		growOld(t, client, id)
 		if fold(t, r); !hook.done {
 			return errors.New("the host is not folded")
 		}
@@ -170,7 +184,7 @@ func TestFleetFoldedByTwo(t *testing.T) {
 	id := onlyHost(t, s.Client())
 	ending := newSlowHost(t, s.Client())
 	ending.count(100)
-	patient := newRaceReader(t, s.Client(), 2*time.Hour)
+	patient := newRaceReader(t, s.Client(), 48*time.Hour)
 	client := s.Client()
 	both := &beforeFold{happen: func() {
 		if err := ending.publisher.Close(); err != nil {
@@ -186,4 +200,30 @@ func TestFleetFoldedByTwo(t *testing.T) {
 	mustShow(t, hasty, 112)
 	mustShow(t, patient, 112)
 	mustShow(t, newRaceReader(t, s.Client(), time.Minute), 112)
+}
+
+// Property: a host that was silent for some intervals counts on, and its gauges leave the live
+// modes, long before it is folded.
+func TestFleetSilent(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	silent := newSlowHost(t, s.Client())
+	id := onlyHost(t, s.Client())
+	newSlowHost(t, s.Client())
+	r := newRaceReader(t, s.Client(), 1000*time.Hour)
+	if got := shown(t, r)["race_hosts"].Value; got != 2 {
+		t.Errorf("%v hosts are alive, not 2", got)
+	}
+	rig.Await(t, patience, func() error { // as in foldOld
+		growOld(t, s.Client(), id)
+		if got := shown(t, r)["race_hosts"].Value; got != 1 {
+			return fmt.Errorf("%v hosts are alive, not 1", got)
+		}
+		return nil
+	})
+	mustShow(t, r, 2)
+	silent.count(10)
+	mustShow(t, r, 12)
+	if got := shown(t, r)["race_hosts"].Value; got != 2 {
+		t.Errorf("%v hosts are alive, not 2", got)
+	}
 }
