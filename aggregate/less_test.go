@@ -67,7 +67,7 @@ h_count 13`},
 			if want == "" {
 				want = samples(t, mergeAll(t, c.now).Metrics())
 			}
-			if got := together(t, base, aggregate.Less(now, base)); got != want {
+			if got := together(t, base, less(now, base)); got != want {
 				t.Errorf("base and what is beyond it come to\n%s\nwant\n%s", got, want)
 			}
 			if string(base.Encode()) != before || string(now.Encode()) != is {
@@ -81,7 +81,7 @@ h_count 13`},
 // have counted.
 func TestLessOfTooMuch(t *testing.T) {
 	a := recordOf(t, process(1).counter("c", 0, math.MaxFloat64), process(2).counter("c", 0, math.MaxFloat64))
-	r := mergeAll(t, host(1, mmapstore.Alive, aggregate.Less(a, a)), host(2, mmapstore.Dead, a))
+	r := mergeAll(t, host(1, mmapstore.Alive, less(a, a)), host(2, mmapstore.Dead, a))
 	if got := samples(t, r.Metrics()); got != "c +Inf" || r.Invalid != 0 {
 		t.Errorf("%s, invalid: %d", got, r.Invalid)
 	}
@@ -93,7 +93,7 @@ func TestLessOfRounding(t *testing.T) {
 	base := recordOf(t, process(1).counter("c", 1000, 0.1))
 	now := recordOf(t, process(1).counter("c", 1000, 0.1))
 	now.Words[2] = float(-1e-18)
-	if got := together(t, base, aggregate.Less(now, base)); got != "c 1000.1" {
+	if got := together(t, base, less(now, base)); got != "c 1000.1" {
 		t.Error(got)
 	}
 }
@@ -102,11 +102,11 @@ func TestLessOfRounding(t *testing.T) {
 // that what was sent of it holds.
 func TestLessSharesTheLayout(t *testing.T) {
 	a := recordOf(t, process(1).counter("c", 3, 0.5))
-	if aggregate.Less(a, aggregate.NewArchive()) != a {
+	if less(a, aggregate.NewArchive()) != a {
 		t.Error("less nothing, a record is another")
 	}
-	less := aggregate.Less(a, a)
-	if &less.Schema.Series[0] != &a.Schema.Series[0] || &less.History.Series[0] != &a.History.Series[0] {
+	nothing := less(a, a)
+	if &nothing.Schema.Series[0] != &a.Schema.Series[0] || &nothing.History.Series[0] != &a.History.Series[0] {
 		t.Error("another layout")
 	}
 }
@@ -138,14 +138,14 @@ func returnAgainAndAgain(t *testing.T, rng *rand.Rand) {
 		case 0:
 			here = fakes[:min(len(here)+1, len(fakes))]
 		case 1:
-			beyond := aggregate.Less(record(t, recorder, sources(here)...), base)
+			beyond := less(record(t, recorder, sources(here)...), base)
 			gone := host(n+1, mmapstore.Dead, beyond)
 			o := aggregate.FoldOptions{Now: at(noon)}
 			fleet, base = folded(t, fleet, gone, o), folded(t, base, gone, o)
 		default:
 			count(rng, here[rng.IntN(len(here))])
 		}
-		beyond := aggregate.Less(record(t, recorder, sources(here)...), base)
+		beyond := less(record(t, recorder, sources(here)...), base)
 		want := shown(mergeAll(t, sources(here)...))
 		if got := shown(mergeAll(t, fleet.Source("archive", nil), host(99, mmapstore.Alive, beyond))); got != want {
 			t.Fatalf("at %d the fleet shows\n%s\nwant\n%s", n, got, want)
@@ -184,4 +184,10 @@ func folded(t testing.TB, a *aggregate.Archive, h aggregate.Source, o aggregate.
 		t.Fatal(err)
 	}
 	return again
+}
+
+// less is a without base, of which nothing is unread.
+func less(a, base *aggregate.Archive) *aggregate.Archive {
+	l, _ := aggregate.Less(a, base, true)
+	return l
 }

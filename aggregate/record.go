@@ -35,7 +35,9 @@ func NewRecorder(now func() time.Time) *Recorder {
 // is in unread, as are the others.
 func (r *Recorder) Record(sources []Source) (record *Archive, unread []Unread) {
 	if r.m.accumulate(sources) || r.last == nil {
-		r.last = r.m.layOut()
+		if next := r.m.layOut(); r.last == nil || !sameLayout(r.last, next) { // disagreement alone lays out the same again
+			r.last = next
+		}
 	}
 	record = &Archive{Schema: r.last.Schema, History: r.last.History}
 	record.Words = make([]uint64, 0, record.Schema.Words)
@@ -45,6 +47,15 @@ func (r *Recorder) Record(sources []Source) (record *Archive, unread []Unread) {
 		}
 	}
 	return record, r.m.unread()
+}
+
+func sameLayout(a, b *Archive) bool {
+	sameFamily := func(a, b mmapstore.Family) bool {
+		return a.Name == b.Name && a.Help == b.Help && a.Unit == b.Unit && a.Type == b.Type && a.Mode == b.Mode &&
+			a.Partial == b.Partial && slices.Equal(a.Bounds, b.Bounds) && slices.Equal(a.Spelled, b.Spelled)
+	}
+	return slices.EqualFunc(a.Schema.Families, b.Schema.Families, sameFamily) && slices.Equal(a.Schema.Series, b.Schema.Series) &&
+		slices.Equal(a.History.Families, b.History.Families) && slices.Equal(a.History.Series, b.History.Series)
 }
 
 // layOut is a record without its values.
@@ -70,11 +81,16 @@ func (m *Merger) layOut() *Archive {
 // lives that shows it: those who read the record cannot tell otherwise, as it lives.
 func (m *Merger) recordedPast(s *series) Past {
 	past := s.life.past
+	if s.life.live {
+		s.died = 0
+	} else if s.died == 0 {
+		s.died = m.began
+	}
 	switch {
 	case s.life.live:
 		past.Died = 0
 	case s.family.mode.PerProcess():
-		past.Died = cmp.Or(past.Died, m.began)
+		past.Died = cmp.Or(past.Died, s.died)
 	default:
 		past.Died = 1
 	}

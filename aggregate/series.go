@@ -23,6 +23,9 @@ type series struct {
 	// life is as of the last merge that found another set of sources, or of lives.
 	life life
 
+	// died is when a record first found that nobody who lives shows the series.
+	died int64
+
 	// bounds is the union of the contributors' bucket bounds.
 	bounds []float64
 	// whole: some contributor told all of its bounds. observed is how many of

@@ -33,7 +33,7 @@ type Member struct {
 
 // Provider is where sources come from that lie in no directory: other hosts, say. Each call
 // gives all that there are at the moment, which do not change any more. It fails where a part would pass for
-// the whole.
+// the whole; a source that cannot be read fails the scrape. Providers are asked side by side.
 type Provider interface {
 	Sources(ctx context.Context) ([]aggregate.Source, error)
 }

@@ -4,10 +4,12 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -90,13 +92,11 @@ func (e *Exporter) mergeMembers(ctx context.Context, c *census) (*aggregate.Resu
 		sources = append(sources, v.Sources()...)
 		of = append(of, slices.Repeat([]*dirCensus{c.take(m, v)}, len(sources)-len(of))...)
 	}
-	for _, p := range e.others {
-		others, err := p.Sources(ctx)
-		if err != nil {
-			return nil, err
-		}
-		sources = append(sources, others...)
+	others, err := e.provided(ctx)
+	if err != nil {
+		return nil, err
 	}
+	sources = append(sources, others...)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -105,6 +105,18 @@ func (e *Exporter) mergeMembers(ctx context.Context, c *census) (*aggregate.Resu
 		of[u.Source].problem(directory.Problem{Path: sources[u.Source].Meta().Name, Err: u.Err})
 	}
 	return result, nil
+}
+
+// provided are the sources of all providers, which are asked side by side: each may have to
+// wait for somebody.
+func (e *Exporter) provided(ctx context.Context) ([]aggregate.Source, error) {
+	sources, errs := make([][]aggregate.Source, len(e.others)), make([]error, len(e.others))
+	var asked sync.WaitGroup
+	for i, p := range e.others {
+		asked.Go(func() { sources[i], errs[i] = p.Sources(ctx) })
+	}
+	asked.Wait()
+	return slices.Concat(sources...), errors.Join(errs...)
 }
 
 // distinct leaves out the members whose directory an earlier one has under

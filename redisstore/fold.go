@@ -37,7 +37,7 @@ func (r *Reader) Fold(ctx context.Context) error {
 	for range foldTries {
 		more, err := r.foldSome(ctx)
 		if err != nil {
-			return fmt.Errorf("namespace %q in Redis: %w", r.o.Namespace, err)
+			return r.named(err)
 		}
 		if !more {
 			break
@@ -47,8 +47,10 @@ func (r *Reader) Fold(ctx context.Context) error {
 }
 
 func (r *Reader) foldSome(ctx context.Context) (more bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	if err := r.begin(ctx); err != nil {
+		return false, err
+	}
+	defer r.end()
 	if err := r.update(ctx); err != nil {
 		return false, err
 	}
@@ -79,8 +81,7 @@ func (r *Reader) foldSome(ctx context.Context) (more bool, err error) {
 	if err != nil || !changed {
 		return false, err
 	}
-	done, err := r.commit(ctx, next, gone)
-	return done, err
+	return r.commit(ctx, next, gone)
 }
 
 func (r *Reader) foldOptions() aggregate.FoldOptions {
@@ -90,7 +91,7 @@ func (r *Reader) foldOptions() aggregate.FoldOptions {
 // gone are hosts that have said goodbye, or were not heard of for long enough.
 func (r *Reader) gone() (all []*host) {
 	for _, h := range r.sorted() {
-		gone := h.entry.final() || h.entry.age(r.now) > r.o.HostTTL
+		gone := h.entry.final() || h.entry.age(r.now) > max(r.o.HostTTL, h.entry.ttl)
 		if gone && !h.stuck && h.record != nil && h.seq == h.entry.seq && len(all) < foldAtOnce {
 			all = append(all, h)
 		}
@@ -98,19 +99,45 @@ func (r *Reader) gone() (all []*host) {
 	return all
 }
 
-// deletes reports whether some host has deleted a series of which the archive may hold a
+// deletes reports whether some host has deleted a series of which the archive holds a
 // share. That is forgotten if all hosts are known, and none shows it.
 func (r *Reader) deletes() bool {
-	found := false
 	for _, h := range r.hosts {
 		if h.record == nil {
 			return false
 		}
-		for i := range h.record.History.Series {
-			found = found || h.record.History.Series[i].Deleted != 0
+	}
+	held := r.heldSeries()
+	for _, h := range r.hosts {
+		for i, past := range h.record.History.Series {
+			if past.Deleted != 0 && held[keyOf(h.record, i)] {
+				return true
+			}
 		}
 	}
-	return found
+	return false
+}
+
+// seriesKey is a series by its names.
+type seriesKey struct {
+	family string
+	labels mmapstore.Labels
+}
+
+func keyOf(a *aggregate.Archive, i int) seriesKey {
+	s := &a.Schema.Series[i]
+	return seriesKey{a.Schema.Families[s.Family].Name, s.Labels}
+}
+
+// heldSeries are those of the archive.
+func (r *Reader) heldSeries() map[seriesKey]bool {
+	if r.held == nil || r.heldOf != r.archive {
+		r.held, r.heldOf = make(map[seriesKey]bool, len(r.archive.Schema.Series)), r.archive
+		for i := range r.archive.Schema.Series {
+			r.held[keyOf(r.archive, i)] = true
+		}
+	}
+	return r.held
 }
 
 // commit puts the successor of the archive in force, in the same step in which the hosts
@@ -118,7 +145,11 @@ func (r *Reader) deletes() bool {
 func (r *Reader) commit(ctx context.Context, next *aggregate.Archive, gone []*host) (done bool, err error) {
 	e := edition{next.Generation, next.ID, r.o.ByHost}
 	names := []string{r.keys.index(), r.keys.archive()}
-	args := []any{r.edition.String(), e.String(), encodeArchive(next), r.o.HostTTL.Milliseconds(), r.o.Retention.Milliseconds()}
+	bytes, err := encodeArchive(next)
+	if err != nil {
+		return false, err
+	}
+	args := []any{r.edition.String(), e.String(), bytes, r.o.HostTTL.Milliseconds(), r.o.Retention.Milliseconds()}
 	for _, h := range gone {
 		names = append(names, r.keys.host(h.id), r.keys.gone(h.id))
 		args = append(args, h.id.String(), h.seq)
@@ -153,12 +184,8 @@ func (r *Reader) refill(ctx context.Context, id string, gone []*host) error {
 		if h.id.String() != id {
 			continue
 		}
-		done, err := r.putHostBack(ctx, h)
-		if err != nil || !done {
-			r.metrics.bad.say(r.log, r.keys.host(h.id), errors.Join(errors.New("the host cannot be folded"), err))
-			h.stuck = true
-		}
-		return ctx.Err()
+		_, _, err := r.putHostsBack(ctx, []*host{h})
+		return err
 	}
 	return fmt.Errorf("commit the archive: %w: lost host %.40q", errEntry, id)
 }

@@ -13,8 +13,8 @@ for i = 6, #ARGV, 2 do
   if not entry then
     return 'moved'
   end
-  local seq, beat, _, state = entry:match('^(%S+) (%S+) (%S+) (%S+) ')
-  local expired = ms - tonumber(beat) > tonumber(ARGV[4])
+  local seq, beat, ttl, state = entry:match('^(%S+) (%S+) (%S+) (%S+) ')
+  local expired = ms - tonumber(beat) > math.max(tonumber(ARGV[4]), tonumber(ttl))
   if seq ~= ARGV[i + 1] or (state == 'live' and not expired) then
     return 'moved'
   end

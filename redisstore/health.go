@@ -20,7 +20,7 @@ type health struct {
 	good     time.Time // when the last try that worked did
 }
 
-// note takes notice of a try and returns its error. An error of another text is news.
+// note takes notice of a try and returns its error.
 func (h *health) note(err error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

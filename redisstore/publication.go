@@ -61,11 +61,14 @@ func compress(b []byte) []byte { return compressor().EncodeAll(b, nil) }
 func decompress(b []byte) ([]byte, error) { return decompressor().DecodeAll(b, nil) }
 
 // encodeSchema is all of a record but its words.
-func encodeSchema(record *aggregate.Archive) (digest string, schema []byte) {
+func encodeSchema(record *aggregate.Archive) (digest string, schema []byte, err error) {
 	blank := &aggregate.Archive{Schema: record.Schema, History: record.History, Words: make([]uint64, len(record.Words))}
 	b := blank.Encode()
+	if len(b) > maxDecompressed {
+		return "", nil, fmt.Errorf("schema of %d bytes: %w", len(b), mmapstore.ErrLimit)
+	}
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16]), compress(b)
+	return hex.EncodeToString(sum[:16]), compress(b), nil
 }
 
 func encodeValues(words []uint64) []byte {
@@ -119,7 +122,14 @@ func withValues(layout *aggregate.Archive, values []byte) (*aggregate.Archive, e
 	return &aggregate.Archive{Schema: layout.Schema, History: layout.History, Words: words}, nil
 }
 
-func encodeArchive(a *aggregate.Archive) []byte { return compress(a.Encode()) }
+// encodeArchive fails for an archive that nobody would read.
+func encodeArchive(a *aggregate.Archive) ([]byte, error) {
+	b := a.Encode()
+	if len(b) > maxDecompressed {
+		return nil, fmt.Errorf("archive of %d bytes: %w", len(b), mmapstore.ErrLimit)
+	}
+	return compress(b), nil
+}
 
 func decodeArchive(b []byte) (*aggregate.Archive, error) {
 	b, err := decompress(b)

@@ -40,7 +40,7 @@ func sample(t testing.TB) *aggregate.Archive {
 func TestPublicationRoundTrip(t *testing.T) {
 	t.Parallel()
 	a := sample(t)
-	digest, schema := encodeSchema(a)
+	digest, schema := mustEncode(a)
 	b, err := (&publication{digest: digest, schema: schema, values: encodeValues(a.Words)}).decode()
 	if err != nil {
 		t.Fatal(err)
@@ -53,11 +53,11 @@ func TestPublicationRoundTrip(t *testing.T) {
 	}
 	other := sample(t)
 	other.Words[0]++
-	if d, _ := encodeSchema(other); d != digest {
+	if d, _ := mustEncode(other); d != digest {
 		t.Error("other values make another digest")
 	}
 	other.Schema.Families[0].Help = "Other."
-	if d, _ := encodeSchema(other); d == digest {
+	if d, _ := mustEncode(other); d == digest {
 		t.Error("another help makes no other digest")
 	}
 }
@@ -66,7 +66,7 @@ func TestPublicationRoundTrip(t *testing.T) {
 // and take away nothing of what a host is known for.
 func FuzzTake(f *testing.F) {
 	a := sample(f)
-	digest, schema := encodeSchema(a)
+	digest, schema := mustEncode(a)
 	values := encodeValues(a.Words)
 	f.Add("1", "other", schema, values)
 	f.Add("18446744073709551615", digest, []byte(nil), values)
@@ -97,7 +97,7 @@ func FuzzTake(f *testing.F) {
 }
 
 func schema0(a *aggregate.Archive) []byte {
-	_, schema := encodeSchema(a)
+	_, schema := mustEncode(a)
 	return schema
 }
 
@@ -134,4 +134,12 @@ func TestBombInDisguise(t *testing.T) {
 	if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 {
 		t.Errorf("%d bytes were allocated", n)
 	}
+}
+
+func mustEncode(a *aggregate.Archive) (digest string, schema []byte) {
+	digest, schema, err := encodeSchema(a)
+	if err != nil {
+		panic(err)
+	}
+	return digest, schema
 }

@@ -73,8 +73,11 @@ func (o *PublisherOptions) setDefaults() error {
 		}
 		return r
 	}, strings.ToValidUTF8(o.Host, "\uFFFD"))
-	if o.Client == nil || o.Directory == nil {
+	switch {
+	case o.Client == nil || o.Directory == nil:
 		return errors.New("a publisher needs a client and a directory")
+	case o.Interval < 0 || o.Retention < 0:
+		return fmt.Errorf("a publisher's interval of %v and retention of %v must not be below 0", o.Interval, o.Retention)
 	}
 	return CheckNamespace(o.Namespace)
 }
@@ -224,12 +227,12 @@ func (p *Publisher) publish(ctx context.Context, state hostState) error {
 	if err := p.claim(); err != nil {
 		return err
 	}
-	record, err := p.record(ctx)
+	now, err := p.record(ctx)
 	if err == nil {
-		err = p.identify(ctx, record)
+		err = p.identify(ctx, now)
 	}
 	if err == nil {
-		err = p.send(ctx, record, state)
+		err = p.send(ctx, now, state)
 	}
 	if err != nil {
 		return err
@@ -251,7 +254,10 @@ func (p *Publisher) claim() error {
 	var err error
 	p.lock, err = p.file.lock()
 	p.metrics.standby.Store(p.lock == nil && err == nil)
-	if _, missing := os.Stat(p.o.Directory.Path()); err != nil && errors.Is(missing, fs.ErrNotExist) {
+	_, missing := os.Stat(p.o.Directory.Path())
+	idle := err != nil && errors.Is(missing, fs.ErrNotExist)
+	p.metrics.waiting.Store(idle)
+	if idle {
 		return errIdle
 	}
 	if p.lock != nil || err != nil {
@@ -263,19 +269,25 @@ func (p *Publisher) claim() error {
 	return errIdle
 }
 
-// record is what the directory comes to.
-func (p *Publisher) record(ctx context.Context) (*aggregate.Archive, error) {
+// record is what a directory comes to; whole is false if something in it could not be
+// read.
+type record struct {
+	*aggregate.Archive
+	whole bool
+}
+
+func (p *Publisher) record(ctx context.Context) (record, error) {
 	view, err := p.o.Directory.Scan(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("scan the directory: %w", err)
+		return record{}, fmt.Errorf("scan the directory: %w", err)
 	}
-	defer view.Close()                             // before anything waits for Redis
-	record, _ := p.recorder.Record(view.Sources()) // what cannot be read the exporter names
-	return record, nil
+	defer view.Close() // before anything waits for Redis
+	a, unread := p.recorder.Record(view.Sources())
+	return record{a, len(unread) == 0 && len(view.Problems) == 0 && !view.Missing}, nil // what cannot be read the exporter names
 }
 
 // identify finds out as which host to publish.
-func (p *Publisher) identify(ctx context.Context, record *aggregate.Archive) error {
+func (p *Publisher) identify(ctx context.Context, now record) error {
 	if p.identified && away(p.as.confirmed) <= p.o.Retention {
 		return nil
 	}
@@ -295,12 +307,14 @@ func (p *Publisher) identify(ctx context.Context, record *aggregate.Archive) err
 		// worse than to lose what was counted since.
 		p.log.Warn("The host id is damaged: the directory is another host from here on, and counts from now", "err", err)
 		p.metrics.baseless.Add(1)
-		as = identity{}.next(record)
+		as = identity{}.next(now.Archive)
 		if err = p.file.discard(); err == nil {
 			err = p.file.save(as)
 		}
 	case err == nil && away(as.confirmed) > p.o.Retention:
-		as, err = p.afterLongAbsence(ctx, as, record)
+		as, err = p.afterLongAbsence(ctx, as, now.Archive)
+	case err == nil && !p.identified && now.whole:
+		as, err = p.afterWipe(ctx, as, now.Archive)
 	}
 	if err != nil {
 		return err
@@ -328,6 +342,35 @@ func (p *Publisher) afterLongAbsence(ctx context.Context, as identity, record *a
 	p.log.Warn("The directory was away for longer than Redis remembers: it counts from now", "confirmed", as.confirmed)
 	p.metrics.baseless.Add(1)
 	next := as.next(record)
+	return next, p.file.save(next)
+}
+
+// afterWipe is as whom to go on when counts that were published are not there any more:
+// somebody has removed files while nobody published. What was published stays, under the id that it has, and
+// the directory is another host from here on. Otherwise all hosts' sum would go down.
+func (p *Publisher) afterWipe(ctx context.Context, as identity, record *aggregate.Archive) (identity, error) {
+	got, err := p.o.Client.HMGet(ctx, p.keys.host(as.id), fieldSchema, fieldValues).Result()
+	if err != nil {
+		return as, fmt.Errorf("what host %s has published: %w", as.id, err)
+	}
+	schema, _ := got[0].(string)
+	values, _ := got[1].(string)
+	pub := publication{schema: []byte(schema), values: []byte(values)}
+	published, err := pub.decode()
+	if err != nil {
+		return as, nil // nothing, or nothing that can be read: it is written anew
+	}
+	held, err := joined(as.base, published)
+	if err != nil {
+		return as, err
+	}
+	common, all := aggregate.Common(record, held)
+	if all {
+		return as, nil
+	}
+	next := as.next(common)
+	p.log.Warn("Counts that were published are gone from the directory: it is another host from here on", "id", as.id, "next", next.id)
+	p.metrics.baseless.Add(1)
 	return next, p.file.save(next)
 }
 

@@ -21,7 +21,8 @@ type publisherMetrics struct {
 	bytes     atomic.Uint64 // of publications, compressed
 	returns   atomic.Uint64 // as another host
 	baseless  atomic.Uint64 // beginnings without what was folded before
-	standby   atomic.Bool
+	standby   atomic.Bool   // another publisher has the directory
+	waiting   atomic.Bool   // there is no directory
 }
 
 func newPublisherMetrics() *publisherMetrics {
@@ -49,7 +50,7 @@ var (
 	descPublishFailures = prometheus.NewDesc("promfold_redis_publish_failures_total",
 		"Publications that failed.", nil, nil)
 	descPublishing = prometheus.NewDesc("promfold_redis_publishers",
-		"Publishers of directories, by how their last try went; standby: another process publishes the directory.", []string{"state"}, nil)
+		"Publishers of directories, by how their last try went; standby: another process publishes the directory; waiting: there is none.", []string{"state"}, nil)
 	descPublished = prometheus.NewDesc("promfold_redis_last_publication_timestamp_seconds",
 		"When Redis acknowledged a publication last; of several directories the one that is behind most. 0 if one never did.", nil, nil)
 	descReturns = prometheus.NewDesc("promfold_redis_host_returns_total",
@@ -66,7 +67,7 @@ func (c publishersCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c publishersCollector) Collect(ch chan<- prometheus.Metric) {
 	published := map[publicationKind]uint64{full: 0, valuesOnly: 0, heartbeat: 0}
-	states := map[string]int{"ok": 0, "failing": 0, "standby": 0}
+	states := map[string]int{"ok": 0, "failing": 0, "standby": 0, "waiting": 0}
 	var bytes, failures, returns, baseless uint64
 	oldest := -1.0
 	for _, p := range c() {
@@ -80,6 +81,9 @@ func (c publishersCollector) Collect(ch chan<- prometheus.Metric) {
 		switch {
 		case m.standby.Load():
 			states["standby"]++
+			continue
+		case m.waiting.Load():
+			states["waiting"]++
 			continue
 		case ok:
 			states["ok"]++

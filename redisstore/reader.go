@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,8 +48,11 @@ func (o *ReaderOptions) setDefaults() error {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	if o.Client == nil {
+	switch {
+	case o.Client == nil:
 		return errors.New("a reader needs a client")
+	case o.HostTTL < 0 || o.Interval < 0 || o.Retention < 0:
+		return fmt.Errorf("a reader's host TTL of %v, interval of %v and retention of %v must not be below 0", o.HostTTL, o.Interval, o.Retention)
 	}
 	return CheckNamespace(o.Namespace)
 }
@@ -66,12 +68,14 @@ type Reader struct {
 	metrics *readerMetrics
 	folding *health
 
-	// mu guards what is known, for the length of a read or a fold.
-	mu      sync.Mutex
+	// turn holds a token while somebody reads or folds, who has the rest for himself.
+	turn    chan struct{}
 	archive *aggregate.Archive
 	edition edition // of archive
 	hosts   map[mmapstore.ID]*host
 	recent  recent
+	held    map[seriesKey]bool // series of the archive heldOf
+	heldOf  *aggregate.Archive
 	now     time.Time // of Redis, at the last read
 	calmAt  time.Time // our own clock: hosts may be folded from then on; zero: see calm
 }
@@ -85,19 +89,37 @@ func NewReader(o ReaderOptions) (*Reader, error) {
 	return &Reader{
 		o: o, log: log, keys: keysOf(o.Namespace), scripts: newScripts(), metrics: newReaderMetrics(o.Namespace),
 		folding: &health{log: log, what: "fold hosts that are gone"},
-		archive: aggregate.NewArchive(), hosts: make(map[mmapstore.ID]*host),
+		turn:    make(chan struct{}, 1), archive: aggregate.NewArchive(), hosts: make(map[mmapstore.ID]*host),
 	}, nil
 }
 
 // Read brings what is known of the namespace up to date and returns it as sources of a
 // merge, which do not change any more. What was known stays known when it fails.
 func (r *Reader) Read(ctx context.Context) ([]aggregate.Source, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	if err := r.begin(ctx); err != nil {
+		return nil, r.named(err)
+	}
+	defer r.end()
 	if err := r.update(ctx); err != nil {
-		return nil, fmt.Errorf("namespace %q in Redis: %w", r.o.Namespace, err)
+		return nil, r.named(err)
 	}
 	return r.sources(), nil
+}
+
+// begin waits for its turn.
+func (r *Reader) begin(ctx context.Context) error {
+	select {
+	case r.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *Reader) end() { <-r.turn }
+
+func (r *Reader) named(err error) error {
+	return fmt.Errorf("namespace %q in Redis: %w", r.o.Namespace, err)
 }
 
 // sources are the archive and the hosts that it does not hold.
@@ -129,6 +151,14 @@ const updateTries = 5
 // update fetches what is new. Counts go over from a host to the archive, so both must be
 // of one moment: the archive is looked at again after the last host was fetched.
 func (r *Reader) update(ctx context.Context) error {
+	err := r.tryUpdate(ctx)
+	if err != nil {
+		r.calmAt = time.Time{} // hosts may have been silent because Redis was away
+	}
+	return err
+}
+
+func (r *Reader) tryUpdate(ctx context.Context) error {
 	for range updateTries {
 		x, err := r.fetchIndex(ctx)
 		if err != nil {
@@ -216,13 +246,18 @@ func texts(answer any) ([]string, error) {
 	return list, nil
 }
 
-// agree refuses a namespace whose archive keeps hosts apart when we do not: sums over
-// hosts could not be told from series that had the label host before.
+// agree refuses a namespace whose archive keeps hosts apart when we do not, or the other way
+// round: what is in it once cannot be told apart, nor from series that had the label host
+// before.
 func (r *Reader) agree(x *index) error {
-	if x.edition.byHost && !r.o.ByHost {
+	switch {
+	case x.edition == (edition{}) || x.edition.byHost == r.o.ByHost:
+		return nil
+	case r.o.ByHost:
+		return errors.New("its archive does not keep hosts apart: --redis.by-host needs a namespace that has it from the beginning")
+	default:
 		return errors.New("its archive keeps hosts apart: all its readers need --redis.by-host")
 	}
-	return nil
 }
 
 // settle makes what was fetched what is known.
@@ -230,7 +265,7 @@ func (r *Reader) settle(x *index) {
 	r.now = x.now
 	states := map[string]int64{"live": 0, "expired": 0, "final": 0}
 	for id, h := range r.hosts {
-		if _, ok := x.entries[id]; !ok { // it was folded: what is merely lost was put back
+		if _, ok := x.entries[id]; !ok && !h.stuck { // it was folded: what is merely lost was put back
 			delete(r.hosts, id)
 			continue
 		}

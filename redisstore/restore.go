@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,21 +39,15 @@ func (r *Reader) putBack(ctx context.Context, x *index) (settled bool, err error
 			return false, err
 		}
 	}
-	refused := false
-	for _, h := range r.lostHosts(x) {
-		if r.archive.Holds(h.id) {
-			continue // somebody has folded it
-		}
-		ok, err := r.putHostBack(ctx, h)
-		if err == nil && !ok {
-			refused = true
-			err = r.dropIfGone(ctx, h)
-		}
-		if err != nil {
+	lost := slices.DeleteFunc(r.lostHosts(x), func(h *host) bool { return r.archive.Holds(h.id) }) // which somebody has folded
+	put, refused, err := r.putHostsBack(ctx, lost)
+	if err != nil {
+		return false, err
+	}
+	restored += put
+	for _, h := range refused {
+		if err := r.dropIfGone(ctx, h); err != nil {
 			return false, err
-		}
-		if ok {
-			restored++
 		}
 	}
 	if restored > 0 {
@@ -60,7 +55,7 @@ func (r *Reader) putBack(ctx context.Context, x *index) (settled bool, err error
 		r.calmAt = time.Time{}
 		r.log.Warn("Redis had lost what is known here: it was put back", "count", restored)
 	}
-	return restored == 0 && !refused, nil
+	return restored == 0 && len(refused) == 0, nil
 }
 
 // dropIfGone forgets a host that Redis says was folded, though no archive holds it: somebody
@@ -158,7 +153,11 @@ func (r *Reader) keepArchive(ctx context.Context) error {
 // putArchiveBack makes ours the archive again. What returning hosts need goes back first.
 func (r *Reader) putArchiveBack(ctx context.Context, x *index) (int, error) {
 	names := []string{r.keys.index(), r.keys.archive()}
-	args := []any{x.edition.String(), r.edition.String(), encodeArchive(r.archive), r.o.Retention.Milliseconds()}
+	bytes, err := encodeArchive(r.archive)
+	if err != nil {
+		return 0, err
+	}
+	args := []any{x.edition.String(), r.edition.String(), bytes, r.o.Retention.Milliseconds()}
 	for _, e := range r.archive.Absorbed {
 		if h := r.recent.find(e.ID, foldedSeq(e)); h != nil && h.entry.state != stateEphemeral {
 			if err := r.putBaseBack(ctx, h); err != nil {
@@ -245,35 +244,58 @@ func (r *Reader) fetchGone(ctx context.Context, folded []aggregate.Absorbed, now
 // putRecentBack: others have gone on from an earlier archive. Theirs counts from now on,
 // and the hosts that it lacks go back as such, to be folded anew.
 func (r *Reader) putRecentBack(ctx context.Context, there *aggregate.Archive, e edition, lacks []aggregate.Absorbed) (restored int, err error) {
+	var known []*host
 	for _, e := range lacks {
-		id := e.ID
-		h := r.recent.find(id, foldedSeq(e))
-		if h == nil {
-			r.metrics.lost.Add(1)
-			r.log.Error("The archive in Redis goes on from an earlier one, and lacks a host that nobody knows any more", "id", id)
+		if h := r.recent.find(e.ID, foldedSeq(e)); h != nil {
+			known = append(known, h)
 			continue
 		}
-		ok, err := r.putHostBack(ctx, h)
-		if err != nil {
-			return restored, err
-		}
-		if ok {
-			restored++
-		}
+		r.metrics.lost.Add(1)
+		r.log.Error("The archive in Redis goes on from an earlier one, and lacks a host that nobody knows any more", "id", e.ID)
+	}
+	if restored, _, err = r.putHostsBack(ctx, known); err != nil {
+		return restored, err
 	}
 	r.archive, r.edition = there, e
 	return restored, nil
 }
 
-// putHostBack publishes for a host what it last published itself, unless Redis has
-// something later or knows that it was folded.
-func (r *Reader) putHostBack(ctx context.Context, h *host) (done bool, err error) {
-	age := max(h.entry.age(r.now), 0)
-	answer, err := r.scripts.publish.Run(ctx, r.o.Client, []string{r.keys.index(), r.keys.host(h.id), r.keys.gone(h.id)},
-		h.id.String(), h.seq, h.entry.ttl.Milliseconds(), string(h.entry.state), age.Milliseconds(), h.entry.name,
-		h.pub.digest, h.pub.schema, h.pub.values).Text()
-	if err != nil {
-		return false, fmt.Errorf("put host %s back: %w", h.id, err)
+// putHostsBack publishes for hosts what they last published themselves, unless Redis has
+// something later or knows that they were folded: then it refuses. A host whose key something
+// else has is stuck: it takes part with what is known, and cannot be folded.
+func (r *Reader) putHostsBack(ctx context.Context, hosts []*host) (put int, refused []*host, err error) {
+	for batch := range slices.Chunk(hosts, fetchAtOnce) {
+		answers := make([]*redis.Cmd, len(batch))
+		_, _ = r.o.Client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, h := range batch {
+				answers[i] = r.putBackCall(ctx, p, h)
+			}
+			return nil
+		})
+		for i, h := range batch {
+			answer, err := answers[i].Text()
+			var said redis.Error
+			switch {
+			case err == nil && answer == "ok":
+				put++
+				h.stuck = false
+			case err == nil:
+				refused = append(refused, h)
+			case errors.As(err, &said):
+				r.metrics.bad.say(r.log, r.keys.host(h.id), fmt.Errorf("cannot be put back: %w", err))
+				h.stuck = true
+			default:
+				return put, refused, fmt.Errorf("put host %s back: %w", h.id, err)
+			}
+		}
 	}
-	return answer == "ok", nil
+	return put, refused, nil
+}
+
+// putBackCall is one such publication. The age says when the host was heard of.
+func (r *Reader) putBackCall(ctx context.Context, p redis.Pipeliner, h *host) *redis.Cmd {
+	age := max(h.entry.age(r.now), 0)
+	return r.scripts.publish.Eval(ctx, p, []string{r.keys.index(), r.keys.host(h.id), r.keys.gone(h.id)},
+		h.id.String(), h.seq, h.entry.ttl.Milliseconds(), string(h.entry.state), age.Milliseconds(), h.entry.name,
+		h.pub.digest, h.pub.schema, h.pub.values)
 }

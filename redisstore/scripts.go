@@ -8,7 +8,7 @@ import (
 
 // What must happen as a whole is done by scripts, which Redis runs one at a time, and
 // either in full or, where memory is short or a key has another type, not at all: each
-// looks before it writes.
+// looks before it writes. The rights to all of their commands are needed (docs/fleet.md).
 var (
 	//go:embed index.lua
 	indexLua string

@@ -37,10 +37,18 @@ var errRefused = errors.New("the publication was refused")
 
 // send brings Redis up to date, in one round trip as a rule: with a heartbeat if nothing
 // has changed, with the values, or with all.
-func (p *Publisher) send(ctx context.Context, record *aggregate.Archive, state hostState) error {
+func (p *Publisher) send(ctx context.Context, now record, state hostState) error {
 	for range sendTries {
-		own := aggregate.Less(record, p.as.base)
-		p.takeLayout(own)
+		own, rest := aggregate.Less(now.Archive, p.as.base, now.whole)
+		if rest != p.as.base { // what began anew must not be less than the base for ever
+			p.as.base = rest
+			if err := p.file.save(p.as); err != nil {
+				return err
+			}
+		}
+		if err := p.takeLayout(own); err != nil {
+			return err
+		}
 		answer, err := p.call(ctx, p.message(own, state))
 		if err != nil {
 			return err
@@ -57,7 +65,7 @@ func (p *Publisher) send(ctx context.Context, record *aggregate.Archive, state h
 			}
 			p.sent.last, p.sent.whole = max(p.sent.last, seq), false
 		case "gone":
-			if err := p.comeBack(ctx, record); err != nil {
+			if err := p.comeBack(ctx, now.Archive); err != nil {
 				return err
 			}
 		default:
@@ -68,15 +76,19 @@ func (p *Publisher) send(ctx context.Context, record *aggregate.Archive, state h
 }
 
 // takeLayout encodes the schema if it is another than the last time.
-func (p *Publisher) takeLayout(own *aggregate.Archive) {
+func (p *Publisher) takeLayout(own *aggregate.Archive) error {
 	if s := &p.sent; s.layout != nil && sameLayout(s.layout, own) {
-		return
+		return nil
 	}
-	digest, schema := encodeSchema(own)
+	digest, schema, err := encodeSchema(own)
+	if err != nil {
+		return err
+	}
 	if p.sent.digest != digest {
 		p.sent.known, p.sent.whole = false, false
 	}
 	p.sent.layout, p.sent.digest, p.sent.schema = own, digest, schema
+	return nil
 }
 
 // sameLayout reports whether two records share their schema and history.

@@ -27,7 +27,8 @@ type dirFlags struct {
 	interval   time.Duration
 	retention  time.Duration
 	samePIDs   bool
-	// optional: there may be none, as something else is served.
+	// optional: there may be none, as something else is served; then the environment's, which an
+	// application on the machine may have set for itself, is not meant.
 	optional bool
 }
 
@@ -55,7 +56,9 @@ func (f *dirFlags) fromEnvironment() {
 
 // complete fills in the defaults and finds what makes no sense.
 func (f *dirFlags) complete() error {
-	f.fromEnvironment()
+	if !f.optional {
+		f.fromEnvironment()
+	}
 	if len(f.patterns) == 0 && !f.optional {
 		return usageError{errors.New("no directory: give --multiproc.dir or set $PROMETHEUS_MULTIPROC_DIR")}
 	}

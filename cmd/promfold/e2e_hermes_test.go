@@ -3,9 +3,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -13,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -34,73 +31,24 @@ const hermesFamilies = `{
 	"histograms": [{"metric_name": "mail_seconds", "metric_description": "How long it took.", "buckets": [0.1, 1]}],
 	"summaries": [{"metric_name": "mail_size_bytes", "metric_description": "How large it was."}]}`
 
-var (
-	hermesServes  = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
-	hermesListens = regexp.MustCompile(`msg="Listening for Hermes datagrams" address=(\S+)`)
-)
+var hermesListens = regexp.MustCompile(`msg="Listening for Hermes datagrams" address=(\S+)`)
 
 const hermesPatience = time.Minute
 
 // startHermes starts the sidecar in a directory, to the end of the test.
 func startHermes(t *testing.T, dir string) *hermesRun {
 	t.Helper()
-	parts := t.TempDir()
-	binary, config := filepath.Join(parts, "promfold"), filepath.Join(parts, "hermes.json")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	config := filepath.Join(t.TempDir(), "hermes.json")
 	if err := os.WriteFile(config, []byte(hermesFamilies), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, "--multiproc.dir="+dir, "--web.listen-address=127.0.0.1:0",
-		"--hermes.config="+config, "--hermes.listen-address=127.0.0.1:0")
-	stderr, err := cmd.StderrPipe()
+	s := startServe(t, "--multiproc.dir="+dir, "--hermes.config="+config, "--hermes.listen-address=127.0.0.1:0")
+	conn, err := net.Dial("udp", hermesListens.FindStringSubmatch(s.said)[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	said := make(chan string)
-	go readUntil(stderr, hermesServes, said)
-	t.Cleanup(func() {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
-		for range said {
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case log := <-said:
-		conn, err := net.Dial("udp", hermesListens.FindStringSubmatch(log)[1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-		return &hermesRun{"http://" + hermesServes.FindStringSubmatch(log)[1] + "/metrics", conn}
-	case <-time.After(hermesPatience):
-		t.Fatal("the sidecar did not say where it serves")
-		return nil
-	}
-}
-
-// readUntil reads to the end, and tells what it has read when that matches.
-func readUntil(r io.Reader, re *regexp.Regexp, said chan<- string) {
-	defer close(said)
-	var all bytes.Buffer
-	for told, b := false, make([]byte, 4096); ; {
-		n, err := r.Read(b)
-		if all.Write(b[:n]); !told && re.Match(all.Bytes()) {
-			said <- all.String()
-			told = true
-		}
-		if err != nil {
-			return
-		}
-	}
+	t.Cleanup(func() { conn.Close() })
+	return &hermesRun{s.url, conn}
 }
 
 // send sends a datagram so many times.

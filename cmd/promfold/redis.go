@@ -82,6 +82,8 @@ func (f *redisFlags) complete() error {
 		return usageError{errors.New("--redis.url does nothing without --redis.publish, --redis.source or --redis.read")}
 	case f.publish && len(f.namespaces) > 1:
 		return usageError{fmt.Errorf("--redis.publish goes to one namespace: give --redis.namespace once, not %d times", len(f.namespaces))}
+	case f.publish && f.source:
+		return usageError{errors.New("--redis.publish and --redis.source in one process would count its directories twice: give each a process of its own")}
 	case f.label != "" && !f.source:
 		return usageError{errors.New("--redis.namespace-label is for --redis.source")}
 	}
