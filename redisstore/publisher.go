@@ -353,12 +353,9 @@ func (p *Publisher) afterWipe(ctx context.Context, as identity, record *aggregat
 	if err != nil {
 		return as, fmt.Errorf("what host %s has published: %w", as.id, err)
 	}
-	schema, _ := got[0].(string)
-	values, _ := got[1].(string)
-	pub := publication{schema: []byte(schema), values: []byte(values)}
-	published, err := pub.decode()
-	if err != nil {
-		return as, nil // nothing, or nothing that can be read: it is written anew
+	published := decodable(got[0], got[1])
+	if published == nil { // it is written anew
+		return as, nil
 	}
 	held, err := joined(as.base, published)
 	if err != nil {

@@ -179,16 +179,20 @@ func (p *Publisher) folded(ctx context.Context) (*aggregate.Archive, error) {
 	if s := &p.sent; s.whole && text(0) == strconv.FormatUint(s.seq, 10) {
 		return &aggregate.Archive{Schema: s.layout.Schema, History: s.layout.History, Words: s.words}, nil
 	}
-	if text(2) == "" {
-		return nil, nil
-	}
-	pub := publication{schema: []byte(text(1)), values: []byte(text(2))}
+	return decodable(got[1], got[2]), nil
+}
+
+// decodable is the record of a schema and values as Redis gives them, nil if there is none
+// that can be read.
+func decodable(schema, values any) *aggregate.Archive {
+	s, _ := schema.(string)
+	v, _ := values.(string)
+	pub := publication{schema: []byte(s), values: []byte(v)}
 	record, err := pub.decode()
 	if err != nil {
-		p.log.Warn("What was folded of this host cannot be read", "id", p.as.id, "err", err)
-		return nil, nil
+		return nil
 	}
-	return record, nil
+	return record
 }
 
 // joined is what two bases hold together.
