@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -26,17 +27,28 @@ type redisServer struct {
 }
 
 func (l *lab) redis() (*redisServer, error) {
-	port, err := freePort()
+	dir, err := l.directory()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := l.directory()
+	for range 5 { // somebody may take the port before the server does
+		var s *redisServer
+		if s, err = startRedis(dir); err == nil {
+			return s, nil
+		}
+	}
+	return nil, err
+}
+
+func startRedis(dir string) (*redisServer, error) {
+	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
 	s := &redisServer{port: port}
 	s.cmd = exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", dir,
 		"--save", "", "--appendonly", "no", "--loglevel", "warning")
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // whatever becomes of us
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%w: .ci/install-bench installs it", err)
 	}
@@ -74,6 +86,13 @@ func (s *redisServer) answers() error {
 	}
 	if err != nil {
 		return err
+	}
+	about, err := s.client.Info(context.Background(), "server").Result()
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(about, fmt.Sprintf("process_id:%d\r", s.cmd.Process.Pid)) {
+		return fmt.Errorf("somebody else's server has port %s", s.port)
 	}
 	before, err := s.usage()
 	if err != nil {
