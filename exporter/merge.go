@@ -101,7 +101,10 @@ func (e *Exporter) mergeMembers(ctx context.Context, c *census) (*aggregate.Resu
 		return nil, err
 	}
 	result, _ := e.merger.Merge(sources) // the errors are those of result.Unread
-	for _, u := range result.Unread {    // of which providers have none
+	for _, u := range result.Unread {
+		if u.Source >= len(of) { // a provider's
+			return nil, fmt.Errorf("read %s: %w", sources[u.Source].Meta().Name, u.Err)
+		}
 		of[u.Source].problem(directory.Problem{Path: sources[u.Source].Meta().Name, Err: u.Err})
 	}
 	return result, nil
