@@ -113,6 +113,48 @@ func TestProviderFails(t *testing.T) {
 	}
 }
 
+// flaky is a source whose values cannot always be read.
+type flaky struct {
+	aggregate.Source
+	unreadable *atomic.Bool
+}
+
+func (f flaky) Load(words []uint64) error {
+	if f.unreadable.Load() {
+		return errors.New("unreadable")
+	}
+	return f.Source.Load(words)
+}
+
+// Property: a provider's source that cannot be read fails the scrape, whether or not it could
+// be before, and ends nothing else.
+func TestProviderSourceUnread(t *testing.T) {
+	for name, readable := range map[string]bool{"never": false, "not any more": true} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			counted(t, dir, 1)
+			var unreadable atomic.Bool
+			e := exporter.New(exporter.Options{
+				Members: []exporter.Member{member(t, dir, directory.Options{})}, Logger: quiet,
+				Providers: []exporter.Provider{always(elsewhere(t, 2), flaky{elsewhere(t, 4), &unreadable})},
+			})
+			if readable && value(t, scrape(t, e), "jobs_total") != 7 {
+				t.Error("not all is shown")
+			}
+			unreadable.Store(true)
+			for range 2 {
+				if w := get(e, "/metrics"); w.Code != http.StatusServiceUnavailable {
+					t.Errorf("status %d: %s", w.Code, w.Body)
+				}
+			}
+			unreadable.Store(false)
+			if got := value(t, scrape(t, e), "jobs_total"); got != 7 {
+				t.Errorf("%v jobs once all can be read", got)
+			}
+		})
+	}
+}
+
 // Property: all providers have been asked before any has answered, so that a scrape waits for
 // the slowest and not for all of them in turn.
 func TestProvidersAreAskedSideBySide(t *testing.T) {
