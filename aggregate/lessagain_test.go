@@ -14,16 +14,23 @@ func counterOf(born int64, n uint64) *fake { return process(born).counter("c", n
 // life before, never less than the step before, at every step; also where a reader begins only then,
 // and where it has passed what it was.
 func TestLessOfASecondLife(t *testing.T) {
+	for _, first := range []uint64{0, 12} { // when it is looked at for the first time
+		secondLife(t, first)
+	}
+}
+
+func secondLife(t *testing.T, first uint64) {
+	t.Helper()
 	base := recordOf(t, counterOf(1, 10))
 	rest, warm, last := base, aggregate.NewMerger(at(noon)), ""
-	for n := range uint64(25) {
+	for n := first; n < 25; n++ {
 		var beyond *aggregate.Archive
 		beyond, rest = aggregate.Less(recordOf(t, counterOf(2, n)), rest, true)
 		want := samples(t, mergeAll(t, counterOf(1, 10+n)).Metrics())
 		for name, m := range map[string]*aggregate.Merger{"warm": warm, "fresh": aggregate.NewMerger(at(noon))} {
 			got := samples(t, mergeBy(t, m, host(1, mmapstore.Dead, base), host(2, mmapstore.Alive, beyond)).Metrics())
 			if got != want {
-				t.Errorf("%s, at %d after %q: %s, want %s", name, n, last, got, want)
+				t.Errorf("%s reader, at %d after %q: %s, want %s", name, n, last, got, want)
 			}
 		}
 		last = want
@@ -100,6 +107,7 @@ func TestCommon(t *testing.T) {
 		"nothing held":       {process(1), counterOf(1, 5), true, "c 5"},
 		"nothing left":       {counterOf(1, 5), process(1), false, ""},
 		"a gauge fell":       {gauge(5), gauge(3), true, "g -2"},
+		"another's gauge":    {gauge(5), process(2).gauge("g", mmapstore.Sum, 3), true, "g -2"},
 		"a gauge is gone":    {gauge(5), counterOf(1, 1), true, "c 1"},
 		"a histogram":        {process(1).histogram("h", []float64{1}, 2, 1, 1), process(1).histogram("h", []float64{1}, 5, 2, 3), true, "h_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 3\nh_sum 3\nh_count 3"},
 		"a histogram's less": {process(1).histogram("h", []float64{1}, 2, 1, 1), process(1).histogram("h", []float64{1}, 5, 0, 3), false, "h_bucket{le=\"1\"} 0\nh_bucket{le=\"+Inf\"} 0\nh_sum 0\nh_count 0"},
