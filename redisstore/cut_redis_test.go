@@ -150,7 +150,7 @@ func TestRedisCutPublisher(t *testing.T) {
 				r := newReader(t, redisstore.ReaderOptions{Client: s.Client()})
 				h := newSite(t, redisstore.PublisherOptions{Client: struck})
 				h.add(1)
-				keys.silence(keys.only(), 2*never)
+				keys.silence(keys.only(), 4*never)
 				fold(t, r)
 				struck.AddHook(c)
 				h.jobs.Add(2)

@@ -41,7 +41,7 @@ func TestRedisFoldReturns(t *testing.T) {
 		t.Error("a host that was folded came back as itself")
 	}
 	jobs(t, 14, r)
-	keys.silence(second, 2*time.Hour)
+	keys.silence(second, 4*never)
 	fold(t, r)
 	if ids := keys.ids(); len(ids) != 0 {
 		t.Errorf("after nothing was heard: hosts %q", ids)
@@ -189,15 +189,15 @@ func TestRedisFoldWhom(t *testing.T) {
 	}
 	for _, id := range keys.ids() {
 		if keys.field(id, 5) == "silent" {
-			keys.silence(id, 30*time.Minute)
+			keys.silence(id, 5*never)
 		}
 	}
-	r := newReader(t, redisstore.ReaderOptions{Client: client, HostTTL: time.Hour})
+	r := newReader(t, redisstore.ReaderOptions{Client: client, HostTTL: 6 * never})
 	fold(t, r)
 	if left := names(); len(left) != 2 {
 		t.Errorf("hosts left: %q", left)
 	}
-	fold(t, newReader(t, redisstore.ReaderOptions{Client: client, HostTTL: 20 * time.Minute}))
+	fold(t, newReader(t, redisstore.ReaderOptions{Client: client, HostTTL: 4 * never}))
 	if left := names(); len(left) != 1 || left[0] != "live" {
 		t.Errorf("hosts left: %q", left)
 	}

@@ -157,7 +157,7 @@ func TestRedisPublishMissing(t *testing.T) {
 	h.begin()
 	h.flush()
 	for series, want := range map[string]float64{
-		"promfold_redis_publish_failures_total": 0, "promfold_redis_last_publication_timestamp_seconds": 0,
+		"promfold_redis_publish_failures_total": 0, `promfold_redis_publishers{state="waiting"}`: 1,
 		`promfold_redis_publications_total{kind="full"}`: 0,
 	} {
 		if got := metric(t, h.p, series); got != want {
