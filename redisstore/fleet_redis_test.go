@@ -64,11 +64,11 @@ func (l *logged) said(text string) (n int) {
 	return n
 }
 
-// dial is a client as the program has it.
+// dial is a client as the program has it, but that a busy machine may take its time.
 func dial(t testing.TB, s *redistest.Server) redis.UniversalClient {
 	t.Helper()
 	redis.SetLogger(mute{})
-	client, err := redisstore.Config{URL: s.URL(), Timeout: time.Second}.Connect()
+	client, err := redisstore.Config{URL: s.URL(), Timeout: patience}.Connect()
 	if err != nil {
 		t.Fatal(err)
 	}

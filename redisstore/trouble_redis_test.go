@@ -4,6 +4,7 @@ package redisstore_test
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,8 @@ import (
 // trouble is what a server can come to, and how it ends.
 type trouble struct {
 	begin, end func(s *redistest.Server, k raw, id string)
-	forgets    bool // what was published is lost
+	forgets    bool          // what was published is lost
+	timeout    time.Duration // after which it is noticed; 0: at once
 }
 
 // config is trouble by a parameter of the server.
@@ -44,7 +46,7 @@ var troubles = map[string]trouble{
 	},
 	"silent": {
 		begin: func(s *redistest.Server, _ raw, _ string) { s.Pause() },
-		end:   func(s *redistest.Server, _ raw, _ string) { s.Resume() },
+		end:   func(s *redistest.Server, _ raw, _ string) { s.Resume() }, timeout: time.Second,
 	},
 	"full":                config("maxmemory", "1", "0"),
 	"without its replica": config("min-replicas-to-write", "1", "0"),
@@ -69,11 +71,11 @@ var troubles = map[string]trouble{
 }
 
 // guarded is a server with a user of its own for promfold, whose password is the secret.
-func guarded(t *testing.T) (*redistest.Server, redisstore.Config) {
+func guarded(t *testing.T, timeout time.Duration) (*redistest.Server, redisstore.Config) {
 	t.Helper()
 	s := redistest.Start(t, redistest.Options{Conf: []string{"user app on >" + secret + " ~promfold:* +@all"}})
 	return s, redisstore.Config{
-		URL: s.URL(), Username: "app", PasswordFile: passwordFile(t, secret+"\n"), Timeout: 100 * time.Millisecond,
+		URL: s.URL(), Username: "app", PasswordFile: passwordFile(t, secret+"\n"), Timeout: cmp.Or(timeout, patience),
 	}
 }
 
@@ -85,7 +87,7 @@ func TestRedisTroublePublishing(t *testing.T) {
 	for name, tr := range troubles {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, c := guarded(t)
+			s, c := guarded(t, tr.timeout)
 			keys := raw{t, s.Client(), redisstore.DefaultNamespace}
 			var log logged
 			h := newSite(t, redisstore.PublisherOptions{Client: connect(t, c), Interval: 10 * time.Millisecond, Logger: log.logger()})
@@ -205,7 +207,7 @@ func TestRedisTroubleForgotten(t *testing.T) {
 // without a secret; the next publisher of the directory loses nothing.
 func TestRedisTroubleClose(t *testing.T) {
 	t.Parallel()
-	s, c := guarded(t)
+	s, c := guarded(t, time.Second)
 	h := newSite(t, redisstore.PublisherOptions{Client: connect(t, c)})
 	h.add(1)
 	s.Pause()
@@ -232,7 +234,7 @@ func TestRedisTroubleReading(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, c := guarded(t)
+			s, c := guarded(t, tr.timeout)
 			keys := raw{t, s.Client(), redisstore.DefaultNamespace}
 			h := newSite(t, redisstore.PublisherOptions{Client: s.Client()})
 			h.add(5)
@@ -240,13 +242,13 @@ func TestRedisTroubleReading(t *testing.T) {
 			var log logged
 			steady := func(stale time.Duration) *redisstore.Steady {
 				r := newReader(t, redisstore.ReaderOptions{Client: connect(t, c), Logger: log.logger()})
-				return redisstore.NewSteady(r, redisstore.SteadyOptions{Name: "n", MaxStaleness: stale, Logger: log.logger()})
+				return redisstore.NewSteady(r, redisstore.SteadyOptions{
+					Name: "n", Timeout: cmp.Or(tr.timeout, patience), MaxStaleness: stale, Logger: log.logger(),
+				})
 			}
 			patient, hasty, late := steady(0), steady(time.Nanosecond), steady(0)
 			for _, p := range []*redisstore.Steady{patient, hasty} {
-				if n := sum(t, p); n != 5 {
-					t.Errorf("%v jobs", n)
-				}
+				eventually(t, "a reading", func() bool { return sum(t, p) == 5 })
 			}
 			log = logged{}
 			tr.begin(s, keys, id)
@@ -268,9 +270,7 @@ func TestRedisTroubleReading(t *testing.T) {
 				h.flush()
 			}
 			for _, p := range []*redisstore.Steady{patient, hasty, late} {
-				if n := sum(t, p); n != 5 {
-					t.Errorf("%v jobs after it was well", n)
-				}
+				eventually(t, "a reading after it was well", func() bool { return sum(t, p) == 5 && metric(t, p, `promfold_redis_up{source="n"}`) == 1 })
 			}
 			if log.said("Cannot read") != 3 || log.said("read from Redis again") != 3 || bytes.Contains([]byte(log.String()), []byte(secret)) {
 				t.Errorf("log:\n%s", log.String())
@@ -279,12 +279,12 @@ func TestRedisTroubleReading(t *testing.T) {
 	}
 }
 
-// sum is what a provider shows of jobs.
-func sum(t *testing.T, p exporter.Provider) float64 {
+// sum is what a provider shows of jobs, -1 if it fails.
+func sum(t *testing.T, p *redisstore.Steady) float64 {
 	t.Helper()
 	sources, err := p.Sources(t.Context())
 	if err != nil {
-		t.Errorf("sources: %v", err)
+		return -1
 	}
 	return merged(t, sources).Sum("jobs_total")
 }
