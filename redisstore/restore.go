@@ -158,14 +158,16 @@ func (r *Reader) putArchiveBack(ctx context.Context, x *index) (int, error) {
 		return 0, err
 	}
 	args := []any{x.edition.String(), r.edition.String(), bytes, r.o.Retention.Milliseconds()}
+	var bases []*host
 	for _, e := range r.archive.Absorbed {
 		if h := r.recent.find(e.ID, foldedSeq(e)); h != nil && h.entry.state != stateEphemeral {
-			if err := r.putBaseBack(ctx, h); err != nil {
-				return 0, err
-			}
+			bases = append(bases, h)
 		}
 		names = append(names, r.keys.host(e.ID), r.keys.gone(e.ID))
 		args = append(args, e.ID.String(), foldedSeq(e))
+	}
+	if err := r.putBasesBack(ctx, bases); err != nil {
+		return 0, err
 	}
 	answer, err := r.scripts.restore.Run(ctx, r.o.Client, names, args...).Text()
 	switch {
@@ -179,17 +181,21 @@ func (r *Reader) putArchiveBack(ctx context.Context, x *index) (int, error) {
 	return 1, nil
 }
 
-// putBaseBack writes down again what was folded of a host.
-func (r *Reader) putBaseBack(ctx context.Context, h *host) error {
-	key := r.keys.gone(h.id)
-	_, err := r.o.Client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.Del(ctx, key) // whatever it is
-		p.HSet(ctx, key, fieldSeq, h.seq, fieldDigest, h.pub.digest, fieldSchema, h.pub.schema, fieldValues, h.pub.values)
-		p.PExpire(ctx, key, r.o.Retention)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("put back what was folded of host %s: %w", h.id, err)
+// putBasesBack writes down again what was folded of hosts.
+func (r *Reader) putBasesBack(ctx context.Context, hosts []*host) error {
+	for batch := range slices.Chunk(hosts, fetchAtOnce) {
+		_, err := r.o.Client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			for _, h := range batch {
+				key := r.keys.gone(h.id)
+				p.Del(ctx, key) // whatever it is
+				p.HSet(ctx, key, fieldSeq, h.seq, fieldDigest, h.pub.digest, fieldSchema, h.pub.schema, fieldValues, h.pub.values)
+				p.PExpire(ctx, key, r.o.Retention)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("put back what was folded of hosts: %w", err)
+		}
 	}
 	return nil
 }
