@@ -121,12 +121,14 @@ func TestRedisReadTrips(t *testing.T) {
 		total++
 		return j
 	}
-	for range many {
-		begin(true).end()
+	for _, ephemeral := range []bool{true, false} {
+		for range many {
+			begin(ephemeral).end()
+		}
+		fold(t, folds)
+		reads(fmt.Sprintf("many that others have folded, ephemeral %v", ephemeral), 7) // index, archive, two batches, index
+		reads("nothing new", 1)
 	}
-	fold(t, folds)
-	reads("many that others have folded", 5) // index, archive, two batches, index
-	reads("nothing new", 1)
 	for range 3 {
 		begin(true).end()
 		fold(t, folds)
