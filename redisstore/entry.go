@@ -32,6 +32,8 @@ type entry struct {
 	state  hostState
 	digest string // of the publication's schema
 	name   string // of the host
+	// unread: what the index says now is malformed, and this is what it said before.
+	unread bool
 }
 
 var errEntry = errors.New("malformed entry of the index")
@@ -48,8 +50,14 @@ func parseEntry(s string) (e entry, err error) {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return e, fmt.Errorf("%w: %w", errEntry, err)
 	}
-	e = entry{seq, beat, time.Duration(ttl) * time.Millisecond, hostState(f[3]), f[4], strings.ToValidUTF8(f[5], "\uFFFD")}
+	e = entry{seq, beat, time.Duration(ttl) * time.Millisecond, hostState(f[3]), f[4], strings.ToValidUTF8(f[5], "\uFFFD"), false}
 	return e, nil
+}
+
+// asUnread is the entry in place of one that is malformed.
+func (e entry) asUnread() entry {
+	e.unread = true
+	return e
 }
 
 // age is how long ago the host was heard of, by Redis' clock.

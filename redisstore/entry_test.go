@@ -13,7 +13,9 @@ import (
 func TestParseEntry(t *testing.T) {
 	t.Parallel()
 	e, err := parseEntry("1763000000000000 1763000000123 31000 live 0a1b a host  of \xff ours ")
-	want := entry{1763000000000000, 1763000000123, 31 * time.Second, stateLive, "0a1b", "a host  of \uFFFD ours "}
+	want := entry{
+		seq: 1763000000000000, beat: 1763000000123, ttl: 31 * time.Second, state: stateLive, digest: "0a1b", name: "a host  of \uFFFD ours ",
+	}
 	if err != nil || e != want {
 		t.Errorf("%+v, %v", e, err)
 	}

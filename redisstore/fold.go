@@ -92,7 +92,7 @@ func (r *Reader) foldOptions() aggregate.FoldOptions {
 func (r *Reader) gone() (all []*host) {
 	for _, h := range r.sorted() {
 		gone := h.entry.final() || h.entry.age(r.now) > max(r.o.HostTTL, h.entry.ttl)
-		if gone && !h.stuck && h.record != nil && h.seq == h.entry.seq && len(all) < foldAtOnce {
+		if gone && !h.stuck && !h.entry.unread && h.record != nil && h.seq == h.entry.seq && len(all) < foldAtOnce {
 			all = append(all, h)
 		}
 	}

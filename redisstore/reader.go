@@ -207,6 +207,9 @@ func (r *Reader) fetchIndex(ctx context.Context) (*index, error) {
 		if err := errors.Join(err1, err2); err != nil {
 			malformed++
 			r.metrics.bad.say(r.log, field, err)
+			if h := r.hosts[id]; err1 == nil && h != nil {
+				x.entries[id] = h.entry.asUnread()
+			}
 			continue
 		}
 		x.entries[id] = e
