@@ -148,7 +148,9 @@ func (p *Publisher) run(ctx context.Context) {
 	}
 }
 
-// Flush publishes now, after a task say, and returns when Redis has it.
+// Flush publishes now, after a task say, and returns when Redis has it. Where another
+// publisher has the directory it returns nil as well: that one publishes at its next
+// interval.
 func (p *Publisher) Flush(ctx context.Context) error {
 	return p.try(ctx, stateLive)
 }
