@@ -177,6 +177,7 @@ func (s *serve) answer(ctx context.Context, f *fleet, e *exporter.Exporter, relo
 	case err := <-served:
 		return err
 	case got := <-signals:
+		last.ask() // before anybody can know that we stop, and scrape for that
 		log.Info("Stopping", "signal", got, "linger", s.linger)
 	}
 	s.awaitLast(last, signals, served)
@@ -224,7 +225,6 @@ func (s *serve) awaitLast(last *lastScrape, signals <-chan os.Signal, served cha
 	if s.linger == 0 {
 		return
 	}
-	last.ask()
 	timeout := time.NewTimer(s.linger)
 	defer timeout.Stop()
 	select {
