@@ -27,6 +27,10 @@ func skip(t *testing.T, why string) {
 	t.Skip(why)
 }
 
+// shipped is all that the image holds: the program, what may be done with it, and who may
+// sign certificates.
+var shipped = []string{"/LICENSE", "/etc", "/etc/ssl", "/etc/ssl/certs", "/etc/ssl/certs/ca-certificates.crt", "/promfold"}
+
 // The committed tree, less what .dockerignore names, builds by the Dockerfile's own
 // instructions into an image of one static binary that knows its version and
 // serves from a root with nothing else in it, as the image's user. Its other target
@@ -40,8 +44,8 @@ func TestImage(t *testing.T) {
 	image := x.buildAll(t, stages)
 	program := filepath.Join(image.root, "promfold")
 
-	t.Run("holds the binary and the license", func(t *testing.T) {
-		if got := image.files(t); !slices.Equal(got, []string{"/LICENSE", "/promfold"}) {
+	t.Run("holds what is shipped", func(t *testing.T) {
+		if got := image.files(t); !slices.Equal(got, shipped) {
 			t.Errorf("the image holds %v", got)
 		}
 	})
@@ -108,7 +112,7 @@ func checkServes(t *testing.T, image *built) {
 	}
 	r.stop(t)
 	for _, name := range image.files(t) {
-		if name != "/LICENSE" && name != "/promfold" && name != "/tmp" && !strings.HasPrefix(name, "/tmp/.promfold") {
+		if !slices.Contains(shipped, name) && name != "/tmp" && !strings.HasPrefix(name, "/tmp/.promfold") {
 			t.Errorf("it left %s", name)
 		}
 	}
